@@ -1,0 +1,1 @@
+"""A deterministic schedule explorer for ordinary Python threads and real files."""

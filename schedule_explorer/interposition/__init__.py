@@ -1,0 +1,1 @@
+"""Real APIs that become operations: one module per API."""

@@ -1,0 +1,81 @@
+"""A virtual thread: a greenlet with an identity that does not depend on the schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import greenlet
+
+from schedule_explorer.operations import Key, Operation
+
+
+class ThreadEnd(BaseException):
+    """Thrown into a virtual thread when its execution is over; never an error of the program."""
+
+
+class VirtualThread:
+    """One thread of the program under test, run as a greenlet on the exploring OS thread.
+
+    `path` names it for ever: the root is ``()``, the n-th thread started by a thread with path p is
+    ``p + (n,)``. `tid` is the small number that an exploration gives to the path; it is what tokens,
+    strategies and reports use.
+    """
+
+    __slots__ = (
+        "atomic",
+        "children",
+        "created",
+        "daemon",
+        "error",
+        "event",
+        "expiries",
+        "finished",
+        "forced_at",
+        "greenlet",
+        "name",
+        "now",
+        "path",
+        "pending",
+        "poll",
+        "python_thread",
+        "reads",
+        "resume",
+        "tid",
+    )
+
+    def __init__(self, tid: int, path: tuple[int, ...], name: str, run: Callable[[], Any]) -> None:
+        self.tid = tid
+        self.path = path
+        self.name = name
+        self.daemon = False
+        self.greenlet = greenlet.greenlet(run)
+        self.pending: Operation | None = None
+        self.finished = False
+        self.error: BaseException | None = None
+        #: index of the last event of this thread, -1 before the first
+        self.event = -1
+        #: threads started by this one, and objects created by it: both name things canonically
+        self.children = 0
+        self.created = 0
+        #: depth of regions in which operations run without a switch (a real stdlib lock is held)
+        self.atomic = 0
+        #: this thread's virtual time, in seconds: its own waits and those that happened before it
+        self.now = 0.0
+        #: what the stack looked like at the last expiry, or None after an effect of its own
+        self.poll: object = None
+        #: keys read since that expiry, with the index of the reading event
+        self.reads: dict[Key, int] = {}
+        self.expiries: dict[object, int] = {}
+        self.forced_at = -1
+        #: the threading.Thread object of this thread
+        self.python_thread: Any = None
+        self.resume: Any = None
+
+    @property
+    def ident(self) -> int:
+        """What ``threading.get_ident()`` answers in this thread: the same in every execution."""
+        return self.tid + 1
+
+    def __repr__(self) -> str:
+        return f"<virtual thread {self.tid} {self.name}>"

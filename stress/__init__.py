@@ -1,0 +1,1 @@
+"""Stress loops on real threads. Not built yet."""
