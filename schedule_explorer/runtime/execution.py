@@ -89,6 +89,8 @@ class Trace:
     errors: list[tuple[int, BaseException]] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
     thread_names: list[str] = field(default_factory=list)
+    #: the tids of this execution's threads, by path
+    tids: dict[tuple[int, ...], int] = field(default_factory=dict)
     #: True when the strategy cut the execution off
     cut: bool = False
     deadlock: bool = False
@@ -190,7 +192,8 @@ class Execution:
             path = (*parent.path, parent.children)
             parent.children += 1
         tid = self.tids.setdefault(path, len(self.tids))
-        thread = VirtualThread(tid, path, name, lambda: self._thread_main(thread, target))
+        self.trace.tids[path] = tid
+        thread = VirtualThread(tid, path, name, lambda: self._thread_main(thread, target), self.hub)
         thread.pending = Operation("thread.begin", name, _nothing)
         if parent is not None:
             thread.now = parent.now
@@ -226,6 +229,12 @@ class Execution:
         finally:
             thread.finished = True
             thread.pending = None
+            events = self.trace.events
+            if not self.ending and thread.event < len(events):
+                # The end belongs to the thread's last step: nothing happens in between.
+                last = events[thread.event]
+                last.accesses = merge(last.accesses, ((thread.end_key, WRITE),))
+                self._effect = len(events) - 1
 
     def _abort(self, error: BaseException) -> None:
         if self.fatal is None:

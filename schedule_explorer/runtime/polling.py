@@ -54,11 +54,13 @@ def _sum(value: Any, budget: list[int], seen: set[int], depth: int) -> object:
         return (
             "dict",
             tuple((_sum(k, budget, seen, depth + 1), _sum(v, budget, seen, depth + 1))
-                  for k, v in value.items()),
+                  for k, v in value.items()
+                  if not (isinstance(k, str) and k.startswith("_explorer"))),
         )
     if isinstance(value, (set, frozenset)):
         return ("set", frozenset(_sum(v, budget, seen, depth + 1) for v in value))
     state = getattr(value, "__dict__", None)
-    if isinstance(state, dict) and not type(value).__module__.startswith("schedule_explorer.inter"):
+    module = type(value).__module__
+    if isinstance(state, dict) and (not module.startswith("schedule_explorer.") or ".targets." in module):
         return (id(value), _sum(state, budget, seen, depth + 1))
     return id(value)

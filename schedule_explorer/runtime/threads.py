@@ -44,12 +44,12 @@ class VirtualThread:
         "tid",
     )
 
-    def __init__(self, tid: int, path: tuple[int, ...], name: str, run: Callable[[], Any]) -> None:
+    def __init__(self, tid: int, path: tuple[int, ...], name: str, run: Callable[[], Any], hub: Any) -> None:
         self.tid = tid
         self.path = path
         self.name = name
         self.daemon = False
-        self.greenlet = greenlet.greenlet(run)
+        self.greenlet = greenlet.greenlet(run, hub)  # when it ends, the hub picks the next thread
         self.pending: Operation | None = None
         self.finished = False
         self.error: BaseException | None = None
@@ -76,6 +76,11 @@ class VirtualThread:
     def ident(self) -> int:
         """What ``threading.get_ident()`` answers in this thread: the same in every execution."""
         return self.tid + 1
+
+    @property
+    def end_key(self) -> Key:
+        """Written by the last event of the thread, read by whoever asks whether it is alive."""
+        return ("end", self.path)
 
     def __repr__(self) -> str:
         return f"<virtual thread {self.tid} {self.name}>"

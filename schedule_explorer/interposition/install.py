@@ -1,0 +1,72 @@
+"""Install every interposed name for the length of one exploration, and put all back.
+
+Names that a module under test bound early (``from threading import Lock``) are rebound too, and a
+real lock held in a module global is exchanged for one that every execution makes anew.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from _thread import get_ident
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+from schedule_explorer.interposition import clock, locks, queues, threads
+from schedule_explorer.interposition.context import set_exploring_thread
+
+_MISSING = object()
+METHODS = [*locks.METHODS, *threads.METHODS, *queues.METHODS]
+PATCHES = [*locks.PATCHES, *threads.PATCHES, *queues.PATCHES, *clock.PATCHES]
+
+
+@contextmanager
+def interposed() -> Iterator[None]:
+    """Interpose while the block runs; everything is put back whatever it raises."""
+    undo: list[tuple[Any, str, Any]] = []
+
+    def exchange(owner: Any, name: str, value: Any) -> None:
+        undo.append((owner, name, vars(owner).get(name, _MISSING)))
+        setattr(owner, name, value)
+
+    replacements: dict[int, Any] = {}
+    try:
+        for owner, name, value in PATCHES:
+            replacements[id(getattr(owner, name))] = value
+            exchange(owner, name, value)
+        for cls, method, value in METHODS:
+            exchange(cls, method, value)
+        for module in _modules_under_test():
+            for name, value in list(vars(module).items()):
+                replacement = replacements.get(id(value))
+                if replacement is not None and value is not replacement:
+                    exchange(module, name, replacement)
+        set_exploring_thread(get_ident())
+        yield
+    finally:
+        set_exploring_thread(-1)
+        for owner, name, value in reversed(undo):
+            if value is _MISSING:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, value)
+
+
+def _modules_under_test() -> list[ModuleType]:
+    """Everything imported that is neither the standard library nor the explorer itself."""
+    stdlib = sysconfig.get_path("stdlib")
+    site = sysconfig.get_path("purelib")
+    found = []
+    for name, module in sorted(sys.modules.items()):
+        if not isinstance(module, ModuleType) or name.startswith("_pytest"):
+            continue
+        if name.startswith("schedule_explorer.") and ".targets." not in name:
+            continue
+        path = getattr(module, "__file__", None)
+        standard = path is None or (path.startswith(stdlib) and not path.startswith(site))
+        if standard and name not in ("__main__", "concurrent.futures.thread", "concurrent.futures._base"):
+            continue
+        found.append(module)
+    return found

@@ -1,0 +1,1 @@
+"""A failure or a verdict made readable."""

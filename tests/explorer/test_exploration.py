@@ -1,0 +1,203 @@
+"""explore() and replay() from the outside."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from schedule_explorer import SharedVariable, Verdict, explore, replay
+from schedule_explorer.errors import (
+    DivergenceError,
+    InvalidBodyError,
+    InvalidTokenError,
+    UncontrolledBlockingError,
+)
+
+real_lock = _thread.allocate_lock()
+
+
+def lost_update() -> None:
+    counter = SharedVariable(0)
+
+    def add() -> None:
+        counter.store(counter.load() + 1)
+
+    threads = [threading.Thread(target=add) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counter.load() == 2, "an update was lost"
+
+
+def polling_writer() -> None:
+    items: queue.Queue[int | None] = queue.Queue()
+    got: list[int] = []
+
+    def write() -> None:
+        while True:
+            try:
+                item = items.get(timeout=1.0)
+            except queue.Empty:
+                continue
+            if item is None:
+                return
+            got.append(item)
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    items.put(1)
+    items.put(None)
+    writer.join()
+    assert got == [1]
+
+
+@pytest.mark.parametrize("strategy", ["sleep-set-dfs", "random"])
+def test_lost_update_is_found_and_replays(strategy: str) -> None:
+    result = explore(lost_update, strategy, max_executions=200)
+    assert result.verdict is Verdict.FAILED
+    assert result.failure is not None
+    assert "an update was lost" in str(result.failure.error)
+    for _ in range(20):
+        again = replay(lost_update, result.failure.schedule)
+        assert again.failure is not None
+        assert type(again.failure.error) is AssertionError
+
+
+def test_explanation_marks_the_pair_and_ends_with_the_token() -> None:
+    failure = explore(lost_update).failure
+    assert failure is not None
+    text = failure.explain()
+    assert "<1> " in text and "<2> " in text
+    assert text.splitlines()[-1] == failure.schedule
+    assert "test_exploration.py" in text
+
+
+def test_token_is_the_same_under_any_hash_seed() -> None:
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import test_exploration as t;"
+        "print(t.explore(t.lost_update).failure.schedule)"
+    )
+    tokens = {
+        subprocess.run(
+            [sys.executable, "-c", program, os.path.dirname(__file__)],
+            env={**os.environ, "PYTHONHASHSEED": seed}, check=True, capture_output=True, text=True,
+        ).stdout
+        for seed in ("0", "1", "4711")
+    }
+    assert len(tokens) == 1
+
+
+def test_polling_loop_is_exhausted() -> None:
+    result = explore(polling_writer)
+    assert result.verdict is Verdict.PROVED, result.reason
+
+
+def test_notify_wakes_any_waiter() -> None:
+    seen = set()
+
+    def body() -> None:
+        condition, ready, woken = threading.Condition(), [0], []
+
+        def wait(name: str) -> None:
+            with condition:
+                ready[0] += 1
+                condition.notify_all()
+                while ready[0] < 10:
+                    condition.wait()
+                if not woken:
+                    woken.append(name)
+
+        threads = [threading.Thread(target=wait, args=(n,)) for n in "ab"]
+        for thread in threads:
+            thread.start()
+        with condition:
+            while ready[0] < 2:
+                condition.wait()
+            ready[0] = 10
+            condition.notify()
+            condition.notify()
+        for thread in threads:
+            thread.join()
+        seen.add(woken[0])
+
+    assert explore(body).verdict is Verdict.PROVED
+    assert seen == {"a", "b"}
+
+
+def test_sleep_costs_nothing_and_time_is_virtual() -> None:
+    def body() -> None:
+        before = time.monotonic()
+        time.sleep(3600)
+        assert time.monotonic() - before == 3600
+
+    started = time.perf_counter()
+    assert explore(body).verdict is Verdict.PROVED
+    assert time.perf_counter() - started < 60
+
+
+def test_everything_is_put_back() -> None:
+    names = (threading.Lock, threading.Thread.start, queue.Queue.get, time.sleep, threading.Event.set)
+    explore(lost_update)
+    assert names == (
+        threading.Lock, threading.Thread.start, queue.Queue.get, time.sleep, threading.Event.set
+    )
+
+
+@pytest.mark.parametrize("body", [42, lambda x: x], ids=["not callable", "takes arguments"])
+def test_invalid_body_is_named(body: Callable[[], None]) -> None:
+    with pytest.raises(InvalidBodyError):
+        explore(body)
+
+
+def test_coroutine_body_is_named() -> None:
+    async def body() -> None: ...
+
+    with pytest.raises(InvalidBodyError, match="coroutine"):
+        explore(body)
+
+
+def test_body_that_changes_between_runs_is_named() -> None:
+    runs = []
+
+    def body() -> None:
+        runs.append(1)
+        x = SharedVariable(0)
+        thread = threading.Thread(target=x.load if len(runs) == 1 else lambda: x.store(1))
+        thread.start()
+        x.store(2)
+        thread.join()
+
+    with pytest.raises(DivergenceError):
+        explore(body)
+
+
+def test_real_lock_is_named_within_seconds() -> None:
+    def body() -> None:
+        with real_lock:
+            real_lock.acquire()
+
+    with pytest.raises(UncontrolledBlockingError, match="test_exploration"):
+        explore(body, step_timeout=0.5)
+    real_lock.release() if real_lock.locked() else None
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", "schedule1.00000000.abcd"])
+def test_bad_token_is_named(token: str) -> None:
+    with pytest.raises(InvalidTokenError):
+        replay(lost_update, token)
+
+
+def test_replay_of_another_program_diverges() -> None:
+    failure = explore(lost_update).failure
+    assert failure is not None
+    with pytest.raises(DivergenceError):
+        replay(polling_writer, failure.schedule)
