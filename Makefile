@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test lint
+.PHONY: explore setup test lint
 .DELETE_ON_ERROR:
 
 $(VENV)/.installed: pyproject.toml
@@ -12,6 +12,9 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 setup: $(VENV)/.installed
+
+explore: setup
+	$(BIN)/python -m schedule_explorer.targets.original_store
 
 lint: setup
 	$(BIN)/ruff check .

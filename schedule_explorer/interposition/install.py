@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from schedule_explorer.interposition import clock, files, filesystem, locks, queues, threads
+from schedule_explorer.interposition import clock, files, filesystem, locks, queues, tensor_files, threads
 from schedule_explorer.interposition.context import set_exploring_thread
 
 _MISSING = object()
 METHODS = [*locks.METHODS, *threads.METHODS, *queues.METHODS]
 PATCHES = [*locks.PATCHES, *threads.PATCHES, *queues.PATCHES, *clock.PATCHES, *filesystem.PATCHES,
-           *files.PATCHES]
+           *files.PATCHES, *tensor_files.PATCHES]
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""What the explorer is pointed at."""
