@@ -256,6 +256,67 @@ def mask(status: os.stat_result) -> os.stat_result:
     ))
 
 
+def _linker(name: str) -> Any:
+    def link(src: Any, dst: Any, *arguments: Any, **options: Any) -> None:
+        execution = virtual()
+        if execution is None:
+            return real[name](src, dst, *arguments, **options)  # type: ignore[no-any-return]
+
+        def perform(operation: Operation) -> None:
+            place = Place(execution, dst, options.get("dst_dir_fd", options.get("dir_fd")))
+            accesses: list[Access] = []
+            if name == "link":
+                source = Place(execution, src, options.get("src_dir_fd"))
+                accesses = source.entry(READ)
+                if source.status is not None:
+                    accesses.append((content(execution, source.status), WRITE))
+            operation.accesses = _distinct([*accesses, *place.entry(READ)])
+            real[name](src, dst, *arguments, **options)
+            if name == "symlink":
+                born(execution, real["lstat"](dst, dir_fd=options.get("dir_fd")))
+            operation.accesses = _distinct([*accesses, *place.changed()])
+
+        return step(name, dst, perform, execution)  # type: ignore[no-any-return]
+
+    link.__name__ = name
+    return link
+
+
+def _changer(name: str) -> Any:
+    """Interpose a call that changes the content or attributes of the file that a path leads to."""
+
+    def change(path: Any, *arguments: Any, **options: Any) -> None:
+        execution = virtual()
+        if execution is None:
+            return real[name](path, *arguments, **options)  # type: ignore[no-any-return]
+
+        def perform(operation: Operation) -> None:
+            accesses: list[Access] = []
+            if not isinstance(path, int):
+                accesses = followed(execution, path, Place(execution, path, options.get("dir_fd")))
+            operation.accesses = _distinct(accesses)
+            status = real["stat"](path, dir_fd=options.get("dir_fd"))
+            operation.accesses = _distinct([*accesses, (content(execution, status), WRITE)])
+            real[name](path, *arguments, **options)
+
+        return step(name, path, perform, execution)  # type: ignore[no-any-return]
+
+    change.__name__ = name
+    return change
+
+
+def _readlink(path: Any, *, dir_fd: int | None = None) -> Any:
+    execution = virtual()
+    if execution is None:
+        return real["readlink"](path, dir_fd=dir_fd)
+
+    def perform(operation: Operation) -> Any:
+        operation.accesses = tuple(Place(execution, path, dir_fd).entry(READ))
+        return real["readlink"](path, dir_fd=dir_fd)
+
+    return step("readlink", path, perform, execution)
+
+
 def _stat(path: Any, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
     execution = virtual()
     if execution is None:
@@ -444,4 +505,10 @@ PATCHES: list[tuple[object, str, Any]] = [
     (os, "fstat", _fstat),
     (os, "scandir", _scandir),
     (os, "listdir", _listdir),
+    (os, "link", _linker("link")),
+    (os, "symlink", _linker("symlink")),
+    (os, "readlink", _readlink),
+    (os, "utime", _changer("utime")),
+    (os, "truncate", _changer("truncate")),
+    (os, "chmod", _changer("chmod")),
 ]

@@ -14,13 +14,22 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from schedule_explorer.interposition import clock, files, filesystem, locks, queues, tensor_files, threads
+from schedule_explorer.interposition import (
+    clock,
+    files,
+    filesystem,
+    locals,
+    locks,
+    queues,
+    tensor_files,
+    threads,
+)
 from schedule_explorer.interposition.context import set_exploring_thread
 
 _MISSING = object()
 METHODS = [*locks.METHODS, *threads.METHODS, *queues.METHODS]
-PATCHES = [*locks.PATCHES, *threads.PATCHES, *queues.PATCHES, *clock.PATCHES, *filesystem.PATCHES,
-           *files.PATCHES, *tensor_files.PATCHES]
+_MODULES = (locks, locals, threads, queues, clock, filesystem, files, tensor_files)
+PATCHES: list[tuple[object, str, Any]] = [patch for module in _MODULES for patch in module.PATCHES]
 
 
 @contextmanager
