@@ -129,7 +129,9 @@ def born(execution: Execution, status: os.stat_result) -> Key:
 
 def step(kind: str, path: Any, perform: Callable[[Operation], Any], execution: Execution) -> Any:
     """Announce one filesystem operation."""
-    return execution.step(Operation(kind, os.fsdecode(path) if not isinstance(path, int) else path, perform))
+    # The number of a descriptor is the machine's business and would differ from run to run.
+    target = "descriptor" if isinstance(path, int) else os.fsdecode(path)
+    return execution.step(Operation(kind, target, perform))
 
 
 def followed(execution: Execution, path: Any, place: Place) -> list[Access]:
