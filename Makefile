@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: explore setup test lint
+.PHONY: explore readme setup test lint
 .DELETE_ON_ERROR:
 
 $(VENV)/.installed: pyproject.toml
@@ -15,6 +15,10 @@ setup: $(VENV)/.installed
 
 explore: setup
 	$(BIN)/python -m schedule_explorer.targets.original_store
+
+# Writes what `make explore` prints into README.md.
+readme: setup
+	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/test_readme.py
 
 lint: setup
 	$(BIN)/ruff check .

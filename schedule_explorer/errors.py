@@ -23,6 +23,10 @@ class UncontrolledThreadError(ExplorerError):
     """A real thread was started during the exploration."""
 
 
+class UncontrolledCallError(ExplorerError):
+    """A call that reads or changes files, or starts a process, in a way that no step stands for."""
+
+
 class UncontrolledBlockingError(ExplorerError):
     """A step did not return: a real lock, a blocking call that is not interposed, or a loop."""
 
@@ -41,3 +45,7 @@ class LeakedThreadError(Exception):
 
 class OrphanFileError(Exception):
     """The program under test failed: a file is left that should have been removed."""
+
+
+class ExecutionOverError(RuntimeError):
+    """An object made in one execution was used after its end, by a finalizer say."""

@@ -32,6 +32,8 @@ WRITE = 2
 Key = Hashable
 Access = tuple[Key, int]
 Accesses = tuple[Access, ...]
+#: what lets a blocking operation through: the key of a resource, and what of it must hold
+Gate = tuple[Key, str]
 
 #: Written by an expiry that happened because nothing else could move (see `Operation.timeout`).
 QUIESCENCE: Key = ("quiescence",)
@@ -46,20 +48,32 @@ class Operation:
         perform: does it for real; called once, with the operation, when a strategy has picked it.
             It sets `accesses` and returns what the interposed call returns (or raises).
         ready: says whether it can be performed now; None when it always can.
+        accesses: what it touches, where that is known beforehand; a blocking operation says what it will
+            touch once it runs, so that a thread blocked for ever takes part in races.
         timeout: seconds of virtual time after which a wait that is not ready may expire; None when
             it waits for ever. `expired` tells `perform` which of the two happened.
+        owner: returns the virtual thread that holds what a blocked operation waits for.
+        gate: what must be open for a blocking operation to run, as (key of the resource, name). It races
+            with an operation on that key only if the gate was open before that one: acquire against
+            acquire, never release against acquire.
+        steady: it touches the same keys whatever its outcome; only the modes vary.
+        opened: the gates of what it touches that were open before it ran; `perform` may set it.
     """
 
     __slots__ = (
         "accesses",
+        "bound",
         "expired",
-        "forced",
+        "gate",
         "kind",
         "note",
+        "opened",
+        "order",
         "owner",
         "parked",
         "perform",
         "ready",
+        "steady",
         "target",
         "timeout",
     )
@@ -73,6 +87,9 @@ class Operation:
         accesses: Accesses = (),
         timeout: float | None = None,
         owner: Callable[[], object] | None = None,
+        gate: Gate | None = None,
+        opened: tuple[Gate, ...] = (),
+        steady: bool = True,
     ) -> None:
         self.kind = kind
         self.target = target
@@ -81,13 +98,30 @@ class Operation:
         self.accesses = accesses
         self.timeout = timeout
         self.expired = False
-        self.forced = False
+        self.gate = gate
+        self.steady = steady
+        #: declared and without a time limit: it touches just this, in whatever order it runs
+        self.bound: Accesses | None = accesses if accesses and timeout is None else None
+        self.opened = opened
+        #: indices of events known to come before it, such as the notify that woke its thread
+        self.order: tuple[int, ...] = ()
         #: keys whose change lets a polling loop move again, with the event index they were read at
         self.parked: dict[Key, int] | None = None
         #: for people: the outcome, e.g. "FileNotFoundError"
         self.note = ""
-        #: the virtual thread that holds what a blocked operation waits for
         self.owner = owner
+
+    def exact(self) -> bool:
+        """Say whether it touches in every order just what it touched."""
+        return self.bound is not None and self.bound == self.accesses
+
+    def upper_bound(self) -> Accesses | None:
+        """Return what the performed operation may touch in another order at most; None: anything."""
+        if self.exact():
+            return self.accesses
+        if not self.steady:
+            return None
+        return tuple((key, WRITE) for key in dict((*self.accesses, *(self.bound or ()))))
 
     def __str__(self) -> str:
         target = str(self.target)

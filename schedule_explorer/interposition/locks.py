@@ -11,8 +11,9 @@ import _thread
 import threading
 from typing import Any
 
+from schedule_explorer.errors import ExecutionOverError
 from schedule_explorer.interposition.context import virtual
-from schedule_explorer.operations import READ, WRITE, Key, Operation
+from schedule_explorer.operations import READ, WRITE, Gate, Key, Operation
 from schedule_explorer.runtime import Execution, VirtualThread
 
 _real_lock = _thread.allocate_lock
@@ -26,6 +27,7 @@ class VirtualLock:
 
     def __init__(self, execution: Execution) -> None:
         self._id = ("lock", *execution.new_id())
+        self._gate = (self._id, "free")
         self._owner: VirtualThread | None = None
         self._count = 0
         self._held = False
@@ -75,16 +77,17 @@ class VirtualLock:
                 return True
             if not blocking or timeout >= 0:
                 return False
-            raise RuntimeError(f"{self} belongs to an execution that is over")
+            raise ExecutionOverError(f"{self} belongs to an execution that is over")
         if self.reentrant and self._owner is execution.current:
             self._count += 1
             return True
 
         def perform(operation: Operation) -> bool:
-            operation.accesses = ((self._id, READ if self._held else WRITE),)
             if self._held:
+                operation.accesses = ((self._id, READ),)
                 operation.note = "not acquired"
                 return False
+            operation.accesses, operation.opened = ((self._id, WRITE),), (self._gate,)
             self.take(execution)
             return True
 
@@ -93,7 +96,10 @@ class VirtualLock:
         limit = None if timeout == -1 else timeout
         return bool(
             execution.step(
-                Operation("lock.acquire", self, perform, self.free, timeout=limit, owner=self.holder)
+                Operation(
+                    "lock.acquire", self, perform, self.free, ((self._id, WRITE),), limit, self.holder,
+                    self._gate if limit is None else None,
+                )
             )
         )
 
@@ -113,6 +119,7 @@ class VirtualLock:
         def perform(operation: Operation) -> None:
             operation.accesses = ((self._id, WRITE if self._held else READ),)
             if not self._held:
+                operation.opened = (self._gate,)
                 raise RuntimeError("release unlocked lock")
             self.drop()
 
@@ -123,11 +130,12 @@ class VirtualLock:
         execution = virtual()
         if execution is None:
             return self._held
-        return bool(
-            execution.step(
-                Operation("lock.locked", self, lambda _: self._held, accesses=((self._id, READ),))
-            )
-        )
+
+        def perform(operation: Operation) -> bool:
+            operation.opened = () if self._held else (self._gate,)
+            return self._held
+
+        return bool(execution.step(Operation("lock.locked", self, perform, accesses=((self._id, READ),))))
 
     def __enter__(self) -> bool:
         return self.acquire()
@@ -184,11 +192,20 @@ class _Label:
 
 
 class _Waiter:
-    __slots__ = ("notified_at", "tid")
+    __slots__ = ("gate", "notified_at", "operation", "tid")
 
-    def __init__(self, tid: int) -> None:
+    def __init__(self, tid: int, gate: Gate) -> None:
         self.tid = tid
+        self.gate = gate
         self.notified_at = -1
+        self.operation: Operation | None = None
+
+    def notify(self, index: int) -> None:
+        """Be woken by the event `index`."""
+        self.notified_at = index
+        if self.operation is not None:
+            # From now on only the lock is in the way.
+            self.operation.order, self.operation.gate = (index,), self.gate
 
 
 def _condition_init(self: threading.Condition, lock: Any = None) -> None:
@@ -215,7 +232,7 @@ def _condition_wait(self: Any, timeout: float | None = None) -> bool:
     label = _Label(key)
     thread = execution.current
     assert thread is not None
-    waiter = _Waiter(thread.tid)
+    waiter = _Waiter(thread.tid, lock._gate)
     depth = lock._count
 
     def park(operation: Operation) -> None:
@@ -224,13 +241,6 @@ def _condition_wait(self: Any, timeout: float | None = None) -> bool:
         self._waiters.append(waiter)
 
     def wake(operation: Operation) -> bool:
-        if waiter.notified_at < 0:
-            operation.accesses = ((key, WRITE),)
-            operation.note = "expired"
-            self._waiters.remove(waiter)
-            return False
-        execution.order_after(waiter.notified_at)
-        operation.accesses = ((lock.key, WRITE),)
         lock.take(execution)
         return True
 
@@ -241,7 +251,6 @@ def _condition_wait(self: Any, timeout: float | None = None) -> bool:
         def notice(operation: Operation) -> bool:
             operation.accesses = ((key, READ),) if waiter.notified_at >= 0 else ((key, WRITE),)
             if waiter.notified_at >= 0:
-                execution.order_after(waiter.notified_at)
                 return True
             operation.note = "expired"
             self._waiters.remove(waiter)
@@ -256,10 +265,14 @@ def _condition_wait(self: Any, timeout: float | None = None) -> bool:
         lock.acquire()
         lock._count = depth
         return woken
-    execution.step(
-        Operation("condition.wake", label, wake, lambda: waiter.notified_at >= 0 and lock.free(),
-                  owner=lock.holder)
+    waiter.operation = Operation(
+        "condition.wake", label, wake, lambda: waiter.notified_at >= 0 and lock.free(),
+        ((lock.key, WRITE),), None, lambda: lock.holder() if waiter.notified_at >= 0 else None,
+        None, (lock._gate,),
     )
+    if waiter.notified_at >= 0:
+        waiter.notify(waiter.notified_at)
+    execution.step(waiter.operation)
     lock._count = depth
     return True
 
@@ -279,10 +292,18 @@ def _condition_notify(self: Any, n: int = 1) -> None:
         for _ in range(min(n, len(self._waiters))):
             waiting = sorted(self._waiters, key=lambda w: w.tid)
             waiter = waiting[execution.choose("notify", len(waiting))]
-            waiter.notified_at = here
+            waiter.notify(here)
             self._waiters.remove(waiter)
 
     execution.step(Operation("condition.notify", _Label(key), perform))
+
+
+def _permits(self: Any) -> list[int]:
+    """Return, for every permit that can be taken, the event that gave it (-1: there from the start)."""
+    found: list[int] | None = self.__dict__.get("_explorer_permits")
+    if found is None:
+        found = self.__dict__["_explorer_permits"] = [-1] * self._value
+    return found
 
 
 def _semaphore_init(self: Any, value: int = 1) -> None:
@@ -298,14 +319,20 @@ def _semaphore_acquire(self: Any, blocking: bool = True, timeout: float | None =
         return bool(_originals["Semaphore.acquire"](self, blocking, timeout))
     if not blocking and timeout is not None:
         raise ValueError("can't specify timeout for non-blocking acquire")
-    key = name_of(self, "Semaphore", execution)
+    key: Any = name_of(self, "Semaphore", execution)
+    take, give = (key, "take"), (key, "give")
+    gate = (take, "permit")
+    sure = blocking and timeout is None
 
     def perform(operation: Operation) -> bool:
         if self._value == 0:
-            operation.accesses = ((key, READ),)
+            operation.accesses = ((take, READ), (give, READ))
             operation.note = "not acquired"
             return False
-        operation.accesses = ((key, WRITE),)
+        # A permit carries the order release before acquire, as an item of a queue does.
+        operation.accesses = ((take, WRITE),) if sure else ((take, WRITE), (give, READ))
+        operation.opened = (gate,)
+        execution.enabled_by(_permits(self).pop(0))
         self._value -= 1
         return True
 
@@ -315,7 +342,10 @@ def _semaphore_acquire(self: Any, blocking: bool = True, timeout: float | None =
     kind = "semaphore.acquire" if blocking else "semaphore.try_acquire"
     limit = None if timeout is None else max(timeout, 0.0)
     return bool(
-        execution.step(Operation(kind, _Label(key), perform, ready if blocking else None, timeout=limit))
+        execution.step(
+            Operation(kind, _Label(key), perform, ready if blocking else None, ((take, WRITE),), limit,
+                      gate=gate if sure else None)
+        )
     )
 
 
@@ -326,13 +356,19 @@ def _semaphore_release(self: Any, n: int = 1) -> None:
         return
     if n < 1:
         raise ValueError("n must be one or more")
-    key = name_of(self, "Semaphore", execution)
+    key: Any = name_of(self, "Semaphore", execution)
+    take, give = (key, "take"), (key, "give")
+    bound = getattr(self, "_initial_value", None)
 
     def perform(operation: Operation) -> None:
-        operation.accesses = ((key, WRITE),)
-        bound = getattr(self, "_initial_value", None)
-        if bound is not None and self._value + n > bound:
-            raise ValueError("Semaphore released too many times")
+        operation.accesses = ((give, WRITE),)
+        if bound is not None:
+            # Whether it is one too many depends on who has acquired.
+            operation.accesses = ((give, WRITE), (take, READ))
+            operation.opened = ((take, "permit"),) if self._value > 0 else ()
+            if self._value + n > bound:
+                raise ValueError("Semaphore released too many times")
+        _permits(self).extend([len(execution.trace.events) - 1] * n)
         self._value += n
 
     execution.step(Operation("semaphore.release", _Label(key), perform))
@@ -369,6 +405,8 @@ def _flag_operation(self: Any, execution: Execution, kind: str, value: bool) -> 
 
     def perform(operation: Operation) -> None:
         operation.accesses = ((key, READ if self._flag == value else WRITE),)
+        if self._flag:
+            operation.opened = ((key, "set"),)
         self._flag = value
 
     execution.step(Operation(kind, _Label(key), perform))
@@ -393,7 +431,8 @@ def _event_wait(self: Any, timeout: float | None = None) -> bool:
     key = name_of(self, "Event", execution)
     limit = None if timeout is None else max(timeout, 0.0)
     operation = Operation(
-        "event.wait", _Label(key), lambda _: self._flag, lambda: self._flag, ((key, READ),), limit
+        "event.wait", _Label(key), lambda _: self._flag, lambda: self._flag, ((key, READ),), limit,
+        gate=(key, "set") if limit is None else None,
     )
     return bool(execution.step(operation))
 

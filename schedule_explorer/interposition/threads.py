@@ -55,10 +55,9 @@ def _join(self: threading.Thread, timeout: float | None = None) -> None:
     key = other.end_key
 
     def perform(operation: Operation) -> None:
-        if other.finished:
+        if other.finished and operation.timeout is None:
             execution.order_after(other.event)
-            if operation.timeout is None:
-                return
+            return
         # Only a timed join can tell whether the thread has ended: that is a race with its end.
         operation.accesses = ((key, READ),)
 

@@ -1,83 +1,176 @@
-"""The story of a failing execution as text: a column a thread, a row an operation."""
+"""The story of a failing execution as text: what went wrong, the conflict, the schedule, the token."""
 
 from __future__ import annotations
 
-import os
-
-from schedule_explorer.operations import dependent
+from schedule_explorer.errors import DeadlockError
+from schedule_explorer.reporting import names as naming
+from schedule_explorer.reporting.conflict import Conflict, find_conflict
+from schedule_explorer.reporting.folding import fold, folded_call
+from schedule_explorer.reporting.layout import Cell, Line, Remark, Steps, render
+from schedule_explorer.reporting.names import Names
+from schedule_explorer.reporting.switches import Switches
+from schedule_explorer.reporting.waits import cycle_acquires, wait_for_table
 from schedule_explorer.runtime import Event, Trace
 
-_WIDTH = 34
+__all__ = ["explain", "wait_for_table"]
 
-
-def wait_for_table(trace: Trace) -> str:
-    """Say for every blocked thread what it waits for, who holds it, and where."""
-    lines = ["threads are blocked for ever:"]
-    for blocked in trace.blocked:
-        where = _place(blocked.frames)
-        held = f", held by {blocked.holder}" if blocked.holder else ""
-        lines.append(f"  {blocked.name} waits for {blocked.operation}{held}{where and ' at ' + where}")
-    return "\n".join(lines)
+_RAISED = "!!!"
 
 
 def explain(trace: Trace, error: BaseException, token: str) -> str:
-    """Tell the execution: columns, the reason of each switch, the conflicting pair, the token last.
+    """Tell the execution.
 
-    The conflicting pair, marked ``<1>`` and ``<2>``, is the last pair of neighbouring conflicting
-    operations of different threads: the order that another schedule would reverse.
+    First what was raised and on which line, or who waits for whom; then the operations that conflict
+    (see `conflict`); then the schedule, a column a thread and a row an operation, with the reason of each
+    switch below the operation where a thread stopped, boring steps folded (see `folding`) and the row
+    where the error was raised marked ``!!!``. The last line is the token that replays it.
     """
-    events = trace.events
-    pair = _conflict(events)
-    shown = [e for e in events if e.kind != "thread.begin"]
-    columns = sorted({e.tid for e in shown})
-    lines = [f"{type(error).__name__}: {error}", ""]
-    header = "".join(f"{_cut(f'{tid} {trace.thread_names[tid]}'):<{_WIDTH}}" for tid in columns)
-    lines += [header.rstrip(), "-" * min(len(columns) * _WIDTH, 160)]
-    previous: Event | None = None
-    for event in shown:
-        mark = f"<{pair.index(event.index) + 1}> " if event.index in pair else ""
-        cell = mark + f"{event.kind} {os.path.basename(str(event.target))}".strip()
-        if event.note:
-            cell += f" -> {event.note}"
-        row = " " * _WIDTH * columns.index(event.tid) + f"{_cut(cell):<{_WIDTH}}"
-        place = _place(event.frames)
-        reason = ""
-        if previous is not None and previous.tid != event.tid:
-            reason = f"   [switch: {_reason(trace, previous)}]"
-        lines.append(f"{row.rstrip()}   {place}{reason}".rstrip())
-        previous = event
-    if trace.blocked:
+    names = Names(trace)
+    switches = Switches(trace, names)
+    acquires = cycle_acquires(trace, names, switches) if not trace.errors else []
+    conflict = Conflict(tuple(acquires)) if acquires else find_conflict(trace, switches)
+    story = _Story(trace, names, switches, conflict.marks)
+    blocks = [
+        _failures(trace, error, names),
+        _conflict(trace, conflict, story, cycle=bool(acquires)),
+        render(story.columns(), story.lines()),
+        [token],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def _failures(trace: Trace, error: BaseException, names: Names) -> list[str]:
+    """Write every error with its line; the wait-for table too when it is not the error itself."""
+    raisers = {id(raised): tid for tid, raised in trace.errors}
+    lines = []
+    for each in (error, *(raised for _, raised in trace.errors if raised is not error)):
+        title = f"{type(each).__name__}: {naming.relative(str(each))}".rstrip(": ")
+        lines.append(title if each is error else f"and {title}")
+        frames = naming.raised_at(each)
+        if frames and id(each) in raisers:
+            thread = names.thread(raisers[id(each)])
+            lines.append(f"  raised in {thread} at {naming.line_in_function(frames)}")
+    if trace.deadlock and not isinstance(error, DeadlockError):
         lines += ["", wait_for_table(trace)]
-    lines += ["", token]
-    return "\n".join(lines)
+    return lines
 
 
-def _reason(trace: Trace, event: Event) -> str:
-    later = [e for e in trace.events[event.index + 1 :] if e.tid == event.tid]
-    name = trace.thread_names[event.tid]
-    if later:
-        return f"{name} was preempted before {later[0].kind}"
-    if any(b.name == name and b.tid == event.tid for b in trace.blocked):
-        return f"{name} is blocked"
-    return f"{name} ended"
+def _conflict(trace: Trace, conflict: Conflict, story: _Story, *, cycle: bool) -> list[str]:
+    """Write the marked operations with the whole of their source lines."""
+    if not conflict.marks:
+        return ["No two operations of different threads conflict here."]
+    events = [trace.events[index] for index in conflict.marks]
+    names = [story.names.thread(event.tid) for event in events]
+    if cycle:
+        title = "The deadlock: each thread keeps what the next one waits for"
+    elif conflict.stopped:
+        title = (f"The conflict: {names[0]} stopped after <1>, and {names[1]} did <2> before {names[0]} "
+                 f"went on with {story.after(events[0].tid, events[1].index)}")
+    else:
+        title = (f"The conflict: {names[0]} did <1> before {names[1]} did <2>; "
+                 "in the other order it may not fail")
+    cells = [" ".join(story.cell(event).fit(50)) for event in events]
+    width, room = max(map(len, names)), max(map(len, cells))
+    return [title, *(
+        f"  <{number}> {name:<{width}}  {cell:<{room}}  {naming.line_in_function(event.frames)}".rstrip()
+        for number, (event, name, cell) in enumerate(zip(events, names, cells, strict=True), 1)
+    )]
 
 
-def _conflict(events: list[Event]) -> list[int]:
-    for late in reversed(events):
-        for early in reversed(events[: late.index]):
-            if dependent(early.accesses, late.accesses):
-                if early.tid == late.tid:
-                    break
-                return [early.index, late.index]
-    return []
+class _Story:
+    """The rows of one trace."""
+
+    def __init__(self, trace: Trace, names: Names, switches: Switches, marks: tuple[int, ...]) -> None:
+        self.names = names
+        self._trace, self._switches = trace, switches
+        self._marks = {index: f"<{number}>" for number, index in enumerate(marks, 1)}
+        self._rows = fold(trace, marks)
+
+    def columns(self) -> dict[int, str]:
+        """Return the threads that have something to show, by tid."""
+        tids = {row[0].tid for row in self._rows}
+        tids |= {tid for tid, _ in self._trace.errors} | {blocked.tid for blocked in self._trace.blocked}
+        return {tid: self.names.thread(tid) for tid in sorted(tids)}
+
+    def after(self, tid: int, index: int) -> str:
+        """Name what thread `tid` did next after event `index`."""
+        event = next(event for event in self._trace.events[index:] if event.tid == tid)
+        return naming.cut(self.names.operation(event.kind, event.target), 50)
+
+    def cell(self, event: Event) -> Cell:
+        """Write one operation with its outcome."""
+        note = naming.relative(event.note)
+        if event.kind in ("condition.wake", "condition.timed_wake"):
+            note = "timed out" if event.expired else "woken"
+        elif event.expired and event.kind != "sleep":
+            note = f"{note}, timed out" if note and note != "expired" else "timed out"
+        if event.kind == "condition.notify":
+            note = "wakes " + (", ".join(map(self.names.thread, self._switches.woken(event))) or "nobody")
+        return Cell(*self.names.parts(event.kind, event.target), note)
+
+    def lines(self) -> list[Line]:
+        """Tell the rows in order, with a line for each switch and each error."""
+        lines: list[Line] = []
+        # The main thread is there from the start, what it does first or not.
+        latest = {event.tid: event for event in self._trace.events[:1] if event.tid == 0}
+        current: int | None = 0 if latest else None
+        for row in self._rows:
+            tid = row[0].tid
+            if tid != current:
+                left = latest.get(current) if current is not None else None
+                lines.append(self._switch(left, row[0], latest.get(tid)))
+            if row[0].kind != "thread.begin":
+                lines.append(self._operations(row))
+            current, latest[tid] = tid, row[-1]
+            lines += self._errors(row[-1])
+        ends = Line()
+        for blocked in self._trace.blocked:
+            if blocked.tid not in latest:
+                ends.cells[blocked.tid] = Remark(self._switches.end(blocked.tid))
+        if current is not None:
+            ends.cells[current] = Remark(self._switches.end(current))
+        lines.append(ends)
+        return [line for line in lines if line.cells]
+
+    def _switch(self, left: Event | None, entered: Event, before: Event | None) -> Line:
+        line = Line()
+        if left is not None:
+            line.cells[left.tid] = Remark(self._switches.leaving(left))
+        entering = self._switches.entering(entered, before)
+        if entering:
+            line.cells[entered.tid] = Remark(entering)
+        return line
+
+    def _operations(self, row: list[Event]) -> Line:
+        first, last = row[0], row[-1]
+        source = naming.line_of(first.frames)
+        if len(row) == 1:
+            return Line(self._marks.get(first.index, ""), {first.tid: self.cell(first)}, source)
+        if not folded_call(row) and first.frames[:1] != last.frames[:1]:
+            source = _span(row)
+        return Line("", {first.tid: Steps(tuple(event.kind for event in row))}, source)
+
+    def _errors(self, event: Event) -> list[Line]:
+        """Return the errors that were raised between `event` and its thread's end."""
+        last = self._switches.last(event.tid)
+        if last is None or last.index != event.index:
+            return []
+        return [
+            Line(_RAISED, {tid: Cell(f"raises {type(error).__name__}")},
+                 naming.line_of(naming.raised_at(error)))
+            for tid, error in self._trace.errors if tid == event.tid
+        ]
 
 
-def _cut(text: str) -> str:
-    return text if len(text) < _WIDTH else text[: _WIDTH - 2] + "~"
-
-
-def _place(frames: tuple[tuple[str, int, str], ...]) -> str:
-    if not frames:
+def _span(row: list[Event]) -> str:
+    """Write where a fold over several lines is: the lines of one function, or the first line's place."""
+    framed = [event for event in row if event.frames]
+    if not framed:
         return ""
-    path, line, function = frames[0]
-    return f"{os.path.basename(path)}:{line} {function}"
+    lines = sorted({event.frames[0][1] for event in framed})
+    files = {(event.frames[0][0], event.frames[0][2]) for event in framed}
+    start = naming.place(framed[0].frames)
+    if len(files) > 1:
+        return f"{start} in {naming.function(framed[0].frames)} …"
+    start = f"{naming.last_component(framed[0].frames[0][0])}:{lines[0]}"
+    return f"{start}-{lines[-1]} in {naming.function(framed[0].frames)}"

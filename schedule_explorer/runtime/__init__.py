@@ -1,22 +1,20 @@
 """One execution: virtual threads, the virtual clock, the step loop, divergence detection."""
 
-from schedule_explorer.runtime.execution import (
-    Choice,
-    Chooser,
-    Event,
-    Execution,
-    Trace,
-    current_execution,
-)
+from schedule_explorer.runtime.execution import Choice, Chooser, Execution, current_execution
 from schedule_explorer.runtime.threads import ThreadEnd, VirtualThread
+from schedule_explorer.runtime.trace import Blocked, Event, Frames, Trace, site_text, user_frames
 
 __all__ = [
+    "Blocked",
     "Choice",
     "Chooser",
     "Event",
     "Execution",
+    "Frames",
     "ThreadEnd",
     "Trace",
     "VirtualThread",
     "current_execution",
+    "site_text",
+    "user_frames",
 ]

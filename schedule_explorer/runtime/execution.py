@@ -12,40 +12,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from types import FrameType
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import greenlet
 
 from schedule_explorer.errors import ExplorerError, StepLimitError, UncontrolledBlockingError
-from schedule_explorer.operations import ADD, QUIESCENCE, READ, WRITE, Access, Accesses, Operation
-from schedule_explorer.runtime.polling import summary
+from schedule_explorer.operations import ADD, QUIESCENCE, READ, WRITE, Accesses, Operation
+from schedule_explorer.runtime.polling import changed, frames_of, heap, local_state
 from schedule_explorer.runtime.threads import ThreadEnd, VirtualThread
+from schedule_explorer.runtime.trace import Blocked, Event, Trace, site_text, user_frames
 
 #: early expiries of one thread at one call site before only quiescence lets it expire again
 EARLY_EXPIRIES = 6
-#: rounds that a polling thread is granted at quiescence without anything having changed
-QUIET_ROUNDS = 2
-
-
-@dataclass(slots=True)
-class Event:
-    """One performed operation of a trace.
-
-    `order` holds indices of events that happen before this one without being a race with it: the
-    start of its thread, the end of a joined thread, the put whose item a get took.
-    """
-
-    index: int
-    tid: int
-    kind: str
-    target: object
-    accesses: Accesses
-    order: tuple[int, ...] = ()
-    note: str = ""
-    frames: tuple[tuple[str, int, str], ...] = ()
-    expired: bool = False
 
 
 @dataclass(slots=True)
@@ -68,38 +47,6 @@ class Chooser(Protocol):
         """Return one of ``choice.options``, or None to cut the execution off here."""
 
 
-@dataclass(slots=True)
-class Blocked:
-    """A thread that is blocked at the end, for the wait-for table."""
-
-    tid: int
-    name: str
-    operation: str
-    holder: str
-    frames: tuple[tuple[str, int, str], ...]
-
-
-@dataclass(slots=True)
-class Trace:
-    """What one execution did, from its first operation to its end."""
-
-    events: list[Event] = field(default_factory=list)
-    #: every choice in order: (kind, chosen option)
-    choices: list[tuple[str, int]] = field(default_factory=list)
-    errors: list[tuple[int, BaseException]] = field(default_factory=list)
-    blocked: list[Blocked] = field(default_factory=list)
-    thread_names: list[str] = field(default_factory=list)
-    #: the tids of this execution's threads, by path
-    tids: dict[tuple[int, ...], int] = field(default_factory=dict)
-    #: True when the strategy cut the execution off
-    cut: bool = False
-    deadlock: bool = False
-    #: True when early expiries were bounded in this execution, so that a proof would not be one
-    bounded: bool = False
-    #: call sites of the bounded waits
-    bounded_at: set[str] = field(default_factory=set)
-
-
 _current: Execution | None = None
 
 
@@ -116,7 +63,7 @@ class Execution:
         tids: thread path to tid, shared by all executions of one exploration.
         timeouts: ``"any"``: a wait may expire at any point; ``"quiet"``: only when nothing else can
             run, the earliest deadline first.
-        record: note source lines and wait-for tables, for an explanation. Costs time.
+        record: note source lines, for an explanation. Costs time.
         max_steps: operations after which an execution is given up with `StepLimitError`.
     """
 
@@ -141,15 +88,22 @@ class Execution:
         self.hub = greenlet.getcurrent()
         self.ending = False
         self.fatal: BaseException | None = None
+        #: called at quiescence, oldest first, with everything as the program left it; what one of them
+        #: raises is a failure of the program
+        self.at_quiescence: list[Callable[[], None]] = []
         #: called when the execution ends, newest first: close descriptors, remove directories
         self.at_end: list[Callable[[], None]] = []
         #: what interposition keeps for one execution (inode names, open files ...)
         self.state: dict[str, Any] = {}
         self._order: tuple[int, ...] = ()
+        self._enabled_by: tuple[int, ...] = ()
+        self._choices: tuple[tuple[int, int], ...] = ()
         self._key_time: dict[object, list[float]] = {}
         self._timed = False
-        #: index of the last event that may have changed something
-        self._effect = -1
+        #: tids that may expire at the present quiescence
+        self._forced: tuple[int, ...] = ()
+        #: index of the last event that was not part of an idle round of a polling loop
+        self._activity = -1
 
     # -- running -------------------------------------------------------------------------------
 
@@ -176,8 +130,10 @@ class Execution:
             self._finish()
         finally:
             self.ending = True
-            self._tear_down()
-            _current = None
+            try:
+                self._tear_down()
+            finally:
+                self.current = _current = None
         if self.fatal is not None:
             raise self.fatal
         return self.trace
@@ -193,48 +149,49 @@ class Execution:
             parent.children += 1
         tid = self.tids.setdefault(path, len(self.tids))
         self.trace.tids[path] = tid
-        thread = VirtualThread(tid, path, name, lambda: self._thread_main(thread, target), self.hub)
+        thread = VirtualThread(tid, path, name, self._thread_main, self.hub)
+        thread.target = target
         thread.pending = Operation("thread.begin", name, _nothing)
         if parent is not None:
             thread.now = parent.now
             thread.event = parent.event
         self.threads.append(thread)
         self.by_tid[tid] = thread
-        while len(self.trace.thread_names) <= tid:
-            self.trace.thread_names.append("")
-        self.trace.thread_names[tid] = name
+        self.trace.end_keys[tid] = thread.end_key
+        names = self.trace.thread_names
+        while len(names) <= tid:
+            names.append("")
+        names[tid] = name
         return thread
 
-    def _thread_main(self, thread: VirtualThread, target: Callable[[], Any]) -> None:
+    def _thread_main(self) -> None:
+        thread = self.current
+        assert thread is not None and thread.pending is not None
         try:
             if self.ending:
                 return
-            assert thread.pending is not None
             self._perform(thread, thread.pending)
+            target, thread.target = thread.target, None
             target()
-        except ThreadEnd:
-            pass
-        except SystemExit:
+        except (ThreadEnd, SystemExit):
             pass
         except ExplorerError as error:
             self._abort(error)
         except (KeyboardInterrupt, greenlet.GreenletExit) as error:
-            if self.fatal is None:
-                self.fatal = error
-            self.ending = True
+            self._abort(error)
         except BaseException as error:
             if not self.ending:
                 thread.error = error
                 self.trace.errors.append((thread.tid, error))
         finally:
+            target = None
             thread.finished = True
             thread.pending = None
-            events = self.trace.events
-            if not self.ending and thread.event < len(events):
+            if not self.ending:
                 # The end belongs to the thread's last step: nothing happens in between.
-                last = events[thread.event]
+                last = self.trace.events[thread.event]
                 last.accesses = merge(last.accesses, ((thread.end_key, WRITE),))
-                self._effect = len(events) - 1
+                self._activity = len(self.trace.events) - 1
 
     def _abort(self, error: BaseException) -> None:
         if self.fatal is None:
@@ -256,6 +213,8 @@ class Execution:
             return self._nested(thread, operation)
         if operation.timeout is not None:
             self._look_for_poll(thread, operation)
+        elif thread.poll is not None:
+            self._close_segment(thread)
         thread.pending = operation
         if self.record:
             thread.resume = user_frames(sys._getframe(1))
@@ -278,34 +237,43 @@ class Execution:
                 f"at {site_text(user_frames(sys._getframe(2)))}"
             )
         operation.expired = operation.ready is not None and not operation.ready()
+        self.trace.nested = True
+        outer = self._order, self._enabled_by, self._choices
+        self._order, self._enabled_by, self._choices = (), (), ()
         try:
             return operation.perform(operation)
         finally:
             if self.trace.events and thread.event >= 0:
                 event = self.trace.events[-1]
                 event.accesses = merge(event.accesses, operation.accesses)
+                event.order += self._order
+                event.enabled_by += self._enabled_by
+                event.choices += self._choices
                 if any(mode != READ for _, mode in operation.accesses):
-                    self._effect = event.index
+                    self._activity = event.index
                     thread.poll = None
+            self._order, self._enabled_by, self._choices = outer
 
     def _perform(self, thread: VirtualThread, operation: Operation) -> Any:
         events = self.trace.events
         index = len(events)
         if index >= self.max_steps:
-            error = StepLimitError(
+            self._abort(StepLimitError(
                 f"one execution made {index} operations, the last one {operation} at "
                 f"{site_text(user_frames(sys._getframe(2)))}: probably a loop that waits for nothing; "
                 "let it wait on an event or sleep, or raise max_steps"
-            )
-            self._abort(error)
+            ))
             self.hub.switch()
-        event = Event(index, thread.tid, operation.kind, operation.target, ())
+        event = Event(index, thread.tid, operation.kind, operation.target)
         events.append(event)
         thread.pending = None
         operation.expired = operation.ready is not None and not operation.ready()
-        if operation.timeout is not None and operation.kind == "sleep":
-            operation.expired = True
-        self._order = () if thread.event < 0 else (thread.event,)
+        if thread.event >= 0:
+            self._order = (thread.event, *operation.order) if operation.order else (thread.event,)
+        else:
+            self._order = ()
+        self._enabled_by = ()
+        self._choices = ()
         thread.event = index
         if self.record:
             event.frames = thread.resume or ()
@@ -315,38 +283,55 @@ class Execution:
             operation.note = operation.note or type(error).__name__
             raise
         finally:
-            accesses = operation.accesses
-            if operation.forced:
-                accesses = (*accesses, (QUIESCENCE, WRITE))
-            if operation.parked:
-                accesses = merge(accesses, tuple((key, READ) for key in operation.parked))
-            event.accesses = accesses
+            event.accesses = operation.accesses
             event.order = self._order
+            event.enabled_by = self._enabled_by
+            event.choices = self._choices
+            event.opened = operation.opened
+            event.exact = operation.exact()
+            event.bound = operation.accesses if event.exact else operation.upper_bound()
+            event.gate = operation.gate
             event.note = operation.note
             event.expired = operation.expired
-            self._after(thread, operation, event)
+            if operation.timeout is not None or thread.poll is not None or self._timed:
+                self._after(thread, operation, event)
+            elif event.accesses or operation.kind != "thread.begin":
+                self._activity = index
 
     def order_after(self, index: int) -> None:
-        """Say, from within `perform`, that event `index` happens before this one, without a race."""
+        """Say, from within `perform`, that event `index` comes before this one and could not come after."""
         if index >= 0 and index not in self._order:
             self._order = (*self._order, index)
 
+    def enabled_by(self, index: int) -> None:
+        """Say, from within `perform`, that event `index` made this one possible; another might have."""
+        if index >= 0:
+            self._enabled_by = (*self._enabled_by, index)
+
     def _after(self, thread: VirtualThread, operation: Operation, event: Event) -> None:
         """Keep what the clock and the polling rule need."""
-        effect = False
-        reads = thread.reads
-        for key, mode in event.accesses:
-            if mode != READ:
-                effect = True
-            elif thread.poll is not None:
-                reads[key] = event.index
+        effect = any(mode != READ for _, mode in event.accesses)
         if operation.expired and operation.timeout is not None:
             self._timed = True
             thread.now += max(operation.timeout, 0.0)
-        elif effect:
+        if effect:
             thread.poll = None
-        if effect and not (operation.forced and len(event.accesses) == 1):
-            self._effect = event.index
+        if thread.poll is None:
+            self._activity = event.index
+        else:
+            for key, _ in event.accesses:
+                thread.reads[key] = event.index
+            thread.heap = heap(thread.poll_frames)
+        if operation.parked:
+            event.parked = operation.parked
+            reads = tuple((key, READ) for key in operation.parked)
+            event.accesses = merge(event.accesses, reads)
+            event.bound = None if event.bound is None else merge(event.bound, reads)
+        if self._forced:
+            event.forced = self._forced
+            thread.forced_at = event.index
+            event.accesses = merge(event.accesses, ((QUIESCENCE, WRITE),))
+            self._forced = ()
         if self._timed:
             self._merge_time(thread, event)
 
@@ -356,7 +341,7 @@ class Execution:
         The value depends on happens-before only, so equivalent executions read the same clocks.
         """
         now = thread.now
-        for index in event.order:
+        for index in (*event.order, *event.enabled_by):
             other = self.by_tid[self.trace.events[index].tid]
             if other is not thread and other.finished:
                 now = max(now, other.now)
@@ -380,9 +365,9 @@ class Execution:
         if chosen is None:
             self.trace.cut = True
             self.ending = True
-            self.hub.switch()
             raise ThreadEnd
         self.trace.choices.append((kind, chosen))
+        self._choices = (*self._choices, (count, chosen))
         return chosen
 
     def _pick(self) -> VirtualThread | None:
@@ -394,8 +379,9 @@ class Execution:
             for thread in self.threads
             if (operation := thread.pending) is not None
             and (
-                (operation.timeout is None and (operation.ready is None or operation.ready()))
-                or (operation.timeout is not None and self._may_move(thread, operation))
+                operation.ready is None
+                or operation.ready()
+                or (operation.timeout is not None and self._may_expire(thread, operation))
             )
         ]
         if not options:
@@ -417,17 +403,15 @@ class Execution:
         self.trace.choices.append(("thread", chosen))
         return self.by_tid[chosen]
 
-    def _may_move(self, thread: VirtualThread, operation: Operation) -> bool:
-        """A timed wait: satisfied, or allowed to expire before quiescence."""
-        if operation.ready is not None and operation.ready():
-            return True
+    # -- waits that run out ------------------------------------------------------------------------
+
+    def _may_expire(self, thread: VirtualThread, operation: Operation) -> bool:
+        """Say whether a timed wait that is not satisfied may expire before quiescence."""
         if self.timeouts == "quiet":
             return False
         if operation.parked is None:
             return True
-        return self._changed(thread, operation.parked)
-
-    def _changed(self, thread: VirtualThread, parked: dict[object, int]) -> bool:
+        parked = operation.parked
         if not parked:
             return False
         events = self.trace.events
@@ -439,45 +423,50 @@ class Execution:
                         return True
         return False
 
+    def _close_segment(self, thread: VirtualThread) -> None:
+        """Stop looking for an idle round when the thread has changed an object by itself."""
+        if changed(thread.heap, heap(thread.poll_frames)):
+            thread.poll = None
+            self._activity = max(self._activity, thread.event)
+
     def _look_for_poll(self, thread: VirtualThread, operation: Operation) -> None:
         """Park the wait when its thread came back to it with nothing changed in between."""
-        frame: FrameType | None = sys._getframe(2)
-        stack = summary(frame, None)
-        if thread.poll == stack:
+        if thread.poll is not None:
+            self._close_segment(thread)
+        frames = frames_of(sys._getframe(2))
+        state = local_state(frames)
+        if thread.poll == state:
             operation.parked = dict(thread.reads)
-        else:
-            place = (stack[0], operation.kind)
+        elif self.timeouts == "any" and operation.kind != "sleep":
+            place = (state[0], operation.kind)
             thread.expiries[place] = thread.expiries.get(place, 0) + 1
-            if thread.expiries[place] > EARLY_EXPIRIES and self.timeouts == "any":
+            if thread.expiries[place] > EARLY_EXPIRIES:
                 operation.parked = {}
-                self.trace.bounded = True
                 self.trace.bounded_at.add(site_text(user_frames(sys._getframe(2))))
-        thread.poll = stack
+        thread.poll = state
+        thread.poll_frames = frames
         thread.reads = {}
 
     def _quiescent(self) -> list[int]:
         """Nothing can move but by an expiry: let waits expire, each a bounded number of rounds.
 
-        A program whose polling loop sees a plain attribute change moves on here. In ``quiet`` mode
-        this is the only place where waits expire, the earliest deadline first.
+        A polling loop is let go round once more when anything but idle rounds went on since its last
+        one: it may have been a plain attribute that changed. In ``quiet`` mode this is the only place
+        where waits expire, the earliest deadline first.
         """
-        waiting = [
-            thread
-            for thread in self.threads
-            if thread.pending is not None and thread.pending.timeout is not None
-        ]
-        waiting = [t for t in waiting if t.poll is None or t.forced_at < self._effect
-                   or (t.pending is not None and t.pending.parked is None)]
-        if not waiting:
-            return []
-        if self.timeouts == "quiet":
-            first = min(t.now + t.pending.timeout for t in waiting)  # type: ignore[union-attr,operator]
-            waiting = [t for t in waiting if t.now + t.pending.timeout == first]  # type: ignore[union-attr,operator]
-        for thread in waiting:
-            assert thread.pending is not None
-            thread.pending.forced = True
-            thread.forced_at = max(self._effect, 0) if self._effect >= 0 else 0
-        return sorted(thread.tid for thread in waiting)
+        waiting: list[tuple[VirtualThread, Operation, float]] = []
+        for thread in self.threads:
+            operation = thread.pending
+            if operation is None or operation.timeout is None:
+                continue
+            if operation.parked is None or thread.forced_at < self._activity:
+                waiting.append((thread, operation, thread.now + operation.timeout))
+        if waiting and self.timeouts == "quiet":
+            first = min(deadline for _, _, deadline in waiting)
+            waiting = [entry for entry in waiting if entry[2] == first]
+        options = sorted(thread.tid for thread, _, _ in waiting)
+        self._forced = tuple(options)
+        return options
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -487,33 +476,48 @@ class Execution:
             return
         for thread in self.threads:
             operation = thread.pending
-            if thread.finished or operation is None or thread.daemon:
-                continue
-            if operation.timeout is None or thread.tid == 0:
-                trace.deadlock = True
-        for thread in self.threads:
-            operation = thread.pending
             if thread.finished or operation is None:
                 continue
+            if not thread.daemon:
+                if operation.timeout is None or thread.tid == 0:
+                    trace.deadlock = True
+                else:
+                    trace.leaked.append(thread.name)
             holder = operation.owner() if operation.owner is not None else None
             trace.blocked.append(
-                Blocked(thread.tid, thread.name, str(operation),
-                        str(holder) if holder is not None else "", thread.resume or ())
+                Blocked(thread.tid, thread.name, str(operation), str(holder) if holder is not None else "",
+                        thread.resume or (), operation, (thread.event, *operation.order),
+                        thread.daemon)
             )
+        self.current = None
+        for function in self.at_quiescence:
+            try:
+                function()
+            except ExplorerError:
+                raise
+            except Exception as error:
+                trace.errors.append((0, error))
 
     def _tear_down(self) -> None:
         """End what is left without running another operation, newest thread first."""
-        for thread in reversed(self.threads):
-            for _ in range(50):
-                if thread.finished or not thread.greenlet:
-                    break
-                self.current = thread
-                thread.greenlet.throw(ThreadEnd)
-            thread.finished = True
-        self.current = None
-        for function in reversed(self.at_end):
-            function()
-        self.at_end.clear()
+        hook = sys.unraisablehook
+        sys.unraisablehook = _quiet_hook
+        try:
+            for thread in reversed(self.threads):
+                for _ in range(50):
+                    if thread.finished or not thread.greenlet:
+                        break
+                    self.current = thread
+                    thread.greenlet.throw(ThreadEnd)
+                thread.finished = True
+                thread.target = None
+                thread.poll_frames = []
+            self.current = None
+            for function in reversed(self.at_end):
+                function()
+            self.at_end.clear()
+        finally:
+            sys.unraisablehook = hook
 
     # -- names ---------------------------------------------------------------------------------------
 
@@ -524,6 +528,12 @@ class Execution:
             return (-1, 0)
         thread.created += 1
         return (thread.tid, thread.created)
+
+
+def _quiet_hook(unraisable: Any) -> None:
+    """Say nothing of a finalizer that asks for an operation after the end."""
+    if not isinstance(unraisable.exc_value, ThreadEnd):
+        sys.__unraisablehook__(unraisable)
 
 
 def _nothing(operation: Operation) -> None:
@@ -538,40 +548,4 @@ def merge(first: Accesses, second: Accesses) -> Accesses:
     for key, mode in second:
         old = united.get(key)
         united[key] = mode if old is None or old == mode else WRITE
-    result: list[Access] = list(united.items())
-    return tuple(result)
-
-
-_INTERNAL: dict[object, bool] = {}
-_STDLIB = ("threading", "queue", "concurrent.", "contextlib", "shutil", "tempfile", "pathlib",
-           "genericpath", "posixpath", "os", "safetensors", "importlib", "codecs", "ntpath")
-
-
-def _internal(frame: FrameType) -> bool:
-    code = frame.f_code
-    known = _INTERNAL.get(code)
-    if known is None:
-        name = str(frame.f_globals.get("__name__", ""))
-        known = (name.startswith("schedule_explorer.") and ".targets." not in name) or (
-            name.split(".")[0] in {part.rstrip(".") for part in _STDLIB}
-        ) or "greenlet" in name
-        _INTERNAL[code] = known
-    return known
-
-
-def user_frames(frame: FrameType | None, limit: int = 3) -> tuple[tuple[str, int, str], ...]:
-    """Return (file, line, function) of the innermost frames that belong to the program."""
-    found: list[tuple[str, int, str]] = []
-    while frame is not None and len(found) < limit:
-        if not _internal(frame):
-            found.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
-        frame = frame.f_back
-    return tuple(found)
-
-
-def site_text(frames: tuple[tuple[str, int, str], ...]) -> str:
-    """Write the innermost frame as ``file:line (function)``."""
-    if not frames:
-        return "an unknown line"
-    path, line, function = frames[0]
-    return f"{path}:{line} ({function})"
+    return tuple(united.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import greenlet
@@ -33,14 +34,17 @@ class VirtualThread:
         "finished",
         "forced_at",
         "greenlet",
+        "heap",
         "name",
         "now",
         "path",
         "pending",
         "poll",
+        "poll_frames",
         "python_thread",
         "reads",
         "resume",
+        "target",
         "tid",
     )
 
@@ -50,6 +54,8 @@ class VirtualThread:
         self.name = name
         self.daemon = False
         self.greenlet = greenlet.greenlet(run, hub)  # when it ends, the hub picks the next thread
+        #: what the thread runs, until it runs
+        self.target: Any = None
         self.pending: Operation | None = None
         self.finished = False
         self.error: BaseException | None = None
@@ -62,9 +68,12 @@ class VirtualThread:
         self.atomic = 0
         #: this thread's virtual time, in seconds: its own waits and those that happened before it
         self.now = 0.0
-        #: what the stack looked like at the last expiry, or None after an effect of its own
+        #: local state at the last timed wait, or None after an effect of its own (see `polling`)
         self.poll: object = None
-        #: keys read since that expiry, with the index of the reading event
+        self.poll_frames: list[FrameType] = []
+        #: what those frames led to when the present step began
+        self.heap: dict[int, object] | None = None
+        #: keys read since that wait, with the index of the reading event
         self.reads: dict[Key, int] = {}
         self.expiries: dict[object, int] = {}
         self.forced_at = -1

@@ -16,7 +16,9 @@ class Strategy(Protocol):
     `exhaustive` says that the strategy covers the whole space when `begin` returns False.
     """
 
-    exhaustive: bool
+    @property
+    def exhaustive(self) -> bool:
+        """Whether nothing is left out when it ends."""
 
     def begin(self) -> bool:
         """Prepare the next execution; False when there is none left."""

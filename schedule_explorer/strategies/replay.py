@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schedule_explorer.errors import DivergenceError
-from schedule_explorer.runtime import Choice, Trace
+from schedule_explorer.runtime import Choice, Trace, site_text
 
 
 class Replay:
@@ -78,7 +78,5 @@ def _describe(choice: Choice, option: int) -> str:
     if choice.kind != "thread":
         return f"{choice.kind} {option}"
     thread = choice.execution.by_tid[option]
-    from schedule_explorer.runtime.execution import site_text
-
     where = f" at {site_text(thread.resume)}" if thread.resume else ""
     return f"thread {option} ({thread.name}) at {thread.pending}{where}"

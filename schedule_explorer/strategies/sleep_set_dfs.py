@@ -1,7 +1,7 @@
 """Depth-first search with sleep sets (Godefroid, 1996): the oracle for every cleverer strategy.
 
 Completes exactly one execution of every Mazurkiewicz trace, and cuts off those in which every
-enabled thread sleeps. Nothing but `dependent` decides what may be skipped.
+enabled thread sleeps. Nothing but `operations.dependent` decides what may be skipped.
 """
 
 from __future__ import annotations
@@ -9,26 +9,33 @@ from __future__ import annotations
 from schedule_explorer.errors import DivergenceError
 from schedule_explorer.operations import Accesses, dependent
 from schedule_explorer.runtime import Choice, Trace
+from schedule_explorer.strategies.labels import Choices, Label, awake_outcomes, label_of
 
 
 class _Node:
-    """One choice of the present execution.
+    """One thread choice of the present execution.
 
-    `asleep` maps a thread to the accesses of its next operation, as executed in a branch already
-    explored; `tried` are the options explored before the present one.
+    `asleep` maps a branch to the accesses of its operation, as executed where it was explored, and to the
+    choices made within it; `label` is the branch under exploration.
     """
 
-    __slots__ = ("asleep", "chosen", "done", "event", "expected", "kind", "options", "tried")
+    __slots__ = ("accesses", "asleep", "choices", "kind", "label", "options")
 
-    def __init__(self, kind: str, options: list[int], asleep: dict[int, Accesses]) -> None:
-        self.kind = kind
+    def __init__(self, options: list[int], asleep: dict[Label, tuple[Accesses, Choices]]) -> None:
         self.options = options
         self.asleep = asleep
-        self.tried: list[int] = []
-        self.chosen = -1
-        self.event = -1
-        self.done: Accesses = ()
-        self.expected = ""
+        self.label: Label | None = None
+        self.accesses: Accesses = ()
+        self.choices: Choices = ()
+        self.kind = ""
+
+    def next(self) -> Label | None:
+        """Return the first branch that is awake."""
+        for tid in self.options:
+            outcomes = awake_outcomes(entry[1] for label, entry in self.asleep.items() if label[0] == tid)
+            if outcomes is not None:
+                return tid, outcomes
+        return None
 
 
 class SleepSetDFS:
@@ -45,88 +52,80 @@ class SleepSetDFS:
         self._reduce = reduce
         self._stack: list[_Node] = []
         self._depth = 0
+        self._outcomes: tuple[int, ...] = ()
         self._started = False
 
     def begin(self) -> bool:
-        """Backtrack to the deepest choice that has an option left."""
+        """Backtrack to the deepest choice that has a branch left."""
         self._depth = 0
         if not self._started:
             self._started = True
             return True
         while self._stack:
             node = self._stack[-1]
-            node.tried.append(node.chosen)
-            if self._reduce and node.kind == "thread":
-                node.asleep[node.chosen] = node.done
-            if self._next(node) is not None:
+            assert node.label is not None
+            node.asleep[node.label] = (node.accesses, node.choices)
+            node.label = node.next()
+            node.kind = ""
+            if node.label is not None:
                 return True
             self._stack.pop()
         return False
 
-    def _next(self, node: _Node) -> int | None:
-        for option in node.options:
-            if option not in node.tried and option not in node.asleep:
-                return option
-        return None
-
     def choose(self, choice: Choice) -> int | None:
-        """Follow the stack, then always the first option that is awake."""
-        stack = self._stack
-        events = choice.execution.trace.events
+        """Follow the stack, then always the first branch that is awake."""
+        if choice.kind != "thread":
+            option = self._outcomes[0] if self._outcomes else 0
+            self._outcomes = self._outcomes[1:]
+            return option
         depth = self._depth
-        if depth < len(stack):
-            node = stack[depth]
-            if node.kind != choice.kind or node.options != choice.options:
+        if depth < len(self._stack):
+            node = self._stack[depth]
+            if node.options != choice.options:
                 raise DivergenceError(
-                    f"choice {depth}: the options were {node.kind} {node.options} and are now "
-                    f"{choice.kind} {choice.options} after the same choices: the body behaves "
-                    "differently when it is run again (state kept between runs, or something "
-                    "uncontrolled such as a real clock)"
+                    f"choice {depth}: the threads that could run were {node.options} and are now "
+                    f"{choice.options} after the same choices: the body behaves differently when it is run "
+                    "again (state kept between runs, or something uncontrolled such as a real clock)"
                 )
-            if depth == len(stack) - 1 and node.chosen in node.tried:
-                node.chosen = -1
         else:
-            node = _Node(choice.kind, list(choice.options), self._inherited(choice))
-            stack.append(node)
-        if node.chosen < 0:
-            chosen = self._next(node)
-            if chosen is None:
-                stack.pop()
+            node = _Node(list(choice.options), self._inherited(choice))
+            node.label = node.next()
+            if node.label is None:
                 return None
-            node.chosen = chosen
-            node.expected = ""
-        if choice.kind == "thread":
-            node.event = len(events)
-            kind = str(choice.execution.by_tid[node.chosen].pending)
-            if node.expected and node.expected != kind:
-                raise DivergenceError(
-                    f"choice {depth}: thread {node.chosen} was at {node.expected} and is now at "
-                    f"{kind} after the same choices: the body behaves differently when run again"
-                )
-            node.expected = kind
-        self._depth += 1
-        return node.chosen
+            self._stack.append(node)
+        assert node.label is not None
+        tid, self._outcomes = node.label
+        pending = choice.execution.by_tid[tid].pending
+        kind = pending.kind if pending is not None else ""
+        if node.kind and node.kind != kind:
+            raise DivergenceError(
+                f"choice {depth}: thread {tid} was at {node.kind} and is now at {pending} after the same "
+                "choices: the body behaves differently when it is run again"
+            )
+        node.kind = kind
+        self._depth = depth + 1
+        return tid
 
-    def _inherited(self, choice: Choice) -> dict[int, Accesses]:
-        """The sleep set of a new node: who slept or was tried at the parent, and commutes."""
-        if choice.kind != "thread" or not self._reduce or not self._stack:
+    def _inherited(self, choice: Choice) -> dict[Label, tuple[Accesses, Choices]]:
+        """The sleep set of a new node: who slept or was explored at the parent, and commutes."""
+        if not self._stack:
             return {}
-        events = choice.execution.trace.events
-        index = len(self._stack) - 1
-        while index >= 0 and self._stack[index].kind != "thread":
-            index -= 1
-        if index < 0:
+        parent = self._stack[-1]
+        self._note(parent, choice.execution.trace)
+        if not self._reduce or parent.label is None:
             return {}
-        parent = self._stack[index]
-        done = events[parent.event].accesses
         return {
-            tid: accesses
-            for tid, accesses in parent.asleep.items()
-            if tid != parent.chosen and not dependent(accesses, done)
+            label: entry
+            for label, entry in parent.asleep.items()
+            if label[0] != parent.label[0] and not dependent(entry[0], parent.accesses)
         }
 
+    def _note(self, node: _Node, trace: Trace) -> None:
+        """Keep what the operation of a node did, once its whole step is over."""
+        event = trace.events[len(self._stack)]
+        node.accesses, node.choices, node.label = event.accesses, event.choices, label_of(event)
+
     def finish(self, trace: Trace) -> None:
-        """Note what every chosen thread did; it sleeps by that once its branch is exhausted."""
-        for node in self._stack:
-            if node.kind == "thread" and 0 <= node.event < len(trace.events):
-                node.done = trace.events[node.event].accesses
+        """Note what the last chosen thread did; it sleeps by that once its branch is exhausted."""
+        if self._stack and len(trace.events) > len(self._stack):
+            self._note(self._stack[-1], trace)

@@ -35,10 +35,13 @@ class StrangersStore:
             if item is None:
                 return
             name, data = item
-            os.makedirs(self.root, exist_ok=True)
-            with open(self.root / (name + ".tmp"), "wb") as file:
-                file.write(data)
-            os.rename(self.root / (name + ".tmp"), self.root / name)
+            try:
+                os.makedirs(self.root, exist_ok=True)
+                with open(self.root / (name + ".tmp"), "wb") as file:
+                    file.write(data)
+                os.rename(self.root / (name + ".tmp"), self.root / name)
+            except OSError:
+                continue  # the directory went away meanwhile
 
     def cleanup_all(self) -> None:
         while True:

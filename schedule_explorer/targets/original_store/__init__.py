@@ -1,6 +1,17 @@
-"""The store design that had the race: its code, and the client program that shows it."""
+"""The store design that had the race: its code, its bugs, and the client program that shows the first."""
 
+from schedule_explorer.targets.original_store.flaws import AFTER_FIX, BEFORE_FIX, Flaws
 from schedule_explorer.targets.original_store.program import orphan_program
 from schedule_explorer.targets.original_store.store import BoundarySnapshotSSDStore, OriginalStore
+from schedule_explorer.targets.original_store.zoo import ZOO, Bug
 
-__all__ = ["BoundarySnapshotSSDStore", "OriginalStore", "orphan_program"]
+__all__ = [
+    "AFTER_FIX",
+    "BEFORE_FIX",
+    "ZOO",
+    "BoundarySnapshotSSDStore",
+    "Bug",
+    "Flaws",
+    "OriginalStore",
+    "orphan_program",
+]

@@ -23,8 +23,8 @@ def orphan_program(*, barrier: bool, saves: int = 2) -> Callable[[], None]:
     """
 
     def body() -> None:
-        root = fresh_dir() / "snapshots"
-        store = OriginalStore(root, barrier=barrier)
+        root = fresh_dir()
+        store = OriginalStore.after_fix(root) if barrier else OriginalStore.before_fix(root)
         for count in range(saves):
             store.save("request", count, [b"data"], _states)
         store.cleanup_all()

@@ -1,0 +1,175 @@
+"""One call on a file object, as the steps that it consists of.
+
+A call runs in a greenlet beside its thread's, so that it can stop inside of CPython's C code before its
+second system call and go on from there when its thread is chosen again. No other thread can use the object
+meanwhile, as with the lock inside of CPython's buffers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import greenlet
+
+from schedule_explorer.interposition.context import atomic
+from schedule_explorer.interposition.descriptors import touched
+from schedule_explorer.interposition.paths import distinct, world_of
+from schedule_explorer.operations import WRITE, Access, Accesses, Gate, Key, Operation
+from schedule_explorer.runtime import Execution
+
+
+class Record:
+    """What all layers of one file object share.
+
+    Attributes:
+        fd: the descriptor.
+        key: stands for the object and its buffers.
+        gate: open while no thread is in the middle of a call.
+        most: all that a call can touch.
+        name: for people.
+        writable: whether bytes can be changed through it.
+        call: the call under way, if any.
+        finalizing: it is being collected: nobody else can see it, and nothing may be switched.
+        looking: it is being asked whether it is closed, within one step.
+        fresh: nobody has called anything on it since it was made.
+    """
+
+    __slots__ = ("call", "execution", "fd", "finalizing", "fresh", "gate", "key", "looking", "most", "name",
+                 "writable")
+
+    def __init__(self, execution: Execution, fd: int, name: str, writable: bool) -> None:
+        self.execution = execution
+        self.fd = fd
+        self.key: Key = ("file", *execution.new_id())
+        self.gate: Gate = (self.key, "free")
+        most = [(key, WRITE) for key, _ in touched(execution, fd, WRITE, WRITE)]
+        description = world_of(execution).descriptors.get(fd)
+        if description is not None:
+            most.append((("flock", description.inode), WRITE))
+        self.most: Accesses = ((self.key, WRITE), *most)
+        self.name = name
+        self.writable = writable
+        self.call: Call | None = None
+        self.fresh = True
+        self.finalizing = False
+        self.looking = False
+
+    def free(self) -> bool:
+        """No thread is in the middle of a call."""
+        return self.call is None
+
+    def busy_here(self) -> bool:
+        """The calling thread is in the middle of a call: this one is part of it."""
+        return self.call is not None and self.call.thread is self.execution.current
+
+
+class Call:
+    """A call on a file object, which stops before each system call but the first of a step."""
+
+    __slots__ = ("accesses", "error", "finished", "function", "key", "record", "result", "thread", "used",
+                 "worker")
+
+    def __init__(self, record: Record, function: Callable[[], Any]) -> None:
+        self.record = record
+        self.key = record.key
+        self.thread = record.execution.current
+        self.function: Callable[[], Any] | None = function
+        self.accesses: list[Access] = []
+        self.used = False
+        self.finished = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+        #: the greenlet that it runs in; None when all of it is one step
+        self.worker: Any = None
+
+    def begin(self, operation: Operation) -> None:
+        """Take the object, and go up to the end or to the second system call."""
+        operation.opened = (self.record.gate,)
+        self.record.call = self
+        idle = world_of(self.record.execution).workers
+        self.worker = idle.pop() if idle else greenlet.greenlet(_work)
+        self.worker.parent = greenlet.getcurrent()
+        self._go(operation, self)
+
+    def advance(self, operation: Operation) -> None:
+        """Go on up to the end or to the next system call."""
+        self.used = False
+        self._go(operation, None)
+
+    def _go(self, operation: Operation, what: Call | None) -> None:
+        self.worker.switch(what)
+        operation.accesses = distinct([(self.key, WRITE), *self.accesses])
+        self.accesses = []
+
+    def whole(self, operation: Operation) -> None:
+        """Do all of it at once."""
+        operation.opened = (self.record.gate,)
+        self.record.call = self
+        self.finished = True
+        assert self.function is not None
+        try:
+            self.result = self.function()
+        finally:
+            operation.accesses = distinct([(self.key, WRITE), *self.accesses])
+
+    def system(self) -> None:
+        """A system call comes next: let others move, unless it is the first of its step."""
+        if self.used and self.worker is not None:
+            self.worker.parent.switch()
+        self.used = True
+
+    def end(self) -> None:
+        """Give the object back; when the execution has ended in the middle of the call, unwind it."""
+        record = self.record
+        if record.call is self:
+            record.call = None
+        if self.worker is None:
+            return
+        if not self.finished:
+            self.worker.parent = greenlet.getcurrent()
+            self.worker.throw(greenlet.GreenletExit)
+        if self.finished:
+            world_of(record.execution).workers.append(self.worker)
+
+
+def _work(call: Call) -> None:
+    """Run one call after another: a new greenlet for each would cost more than most calls do."""
+    while True:
+        try:
+            assert call.function is not None
+            call.result = call.function()
+        except BaseException as error:
+            call.error = error
+        call.finished = True
+        call.function = None
+        call = greenlet.getcurrent().parent.switch()
+
+
+def run(record: Record, name: str, function: Callable[[], Any]) -> Any:
+    """Make a call on a file object, in as many steps as it takes."""
+    execution = record.execution
+    record.fresh = False
+    thread = execution.current
+    assert thread is not None
+    call = Call(record, function)
+    kind = f"file.{name}"
+    try:
+        if thread.atomic or record.finalizing:
+            with atomic(execution):
+                execution.step(Operation(kind, record.name, call.whole, record.free, record.most))
+            return call.result
+        execution.step(
+            Operation(kind, record.name, call.begin, record.free, record.most, gate=record.gate)
+        )
+        while not call.finished:
+            execution.step(Operation(kind, record.name, call.advance, accesses=record.most))
+        if call.error is not None:
+            error, call.error = call.error, None
+            try:
+                raise error
+            finally:
+                del error
+        return call.result
+    finally:
+        call.end()

@@ -1,0 +1,144 @@
+"""What one execution leaves behind: events, choices, errors, blocked threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from schedule_explorer.operations import Accesses, Gate, Key, Operation
+
+#: (file, line, function), the innermost frame of the program first
+Frames = tuple[tuple[str, int, str], ...]
+
+
+@dataclass(slots=True)
+class Event:
+    """One performed operation of a trace.
+
+    Happens-before has three sources: `accesses` that conflict, `order` and `enabled_by`.
+
+    Arguments:
+        index: place in the trace.
+        accesses: what it touched, as performed.
+        order: indices of events that come before it and could not come after it: the previous event of
+            its thread, the end of a joined thread, the notify that woke it.
+        enabled_by: indices of events that enabled it (the put whose item a get took); another event could
+            have done so instead, so a race is looked for past them.
+        gate: what must be open for a blocking operation to run.
+        opened: the gates of what it touches that were open before it ran.
+        bound: what it may touch in another order at most; None: anything.
+        exact: in another order it touches `bound`, no more and no less.
+        parked: for a polling wait, the keys whose change let it move again, with the index of the event
+            that had read them.
+        forced: for an expiry at quiescence, the tids that could have expired there.
+        choices: (number of options, option) of the choices made within it that are not threads.
+        expired: it was a wait, and its time ran out.
+        note: for people, its outcome.
+    """
+
+    index: int
+    tid: int
+    kind: str
+    target: object
+    accesses: Accesses = ()
+    order: tuple[int, ...] = ()
+    enabled_by: tuple[int, ...] = ()
+    gate: Gate | None = None
+    opened: tuple[Gate, ...] = ()
+    bound: Accesses | None = ()
+    exact: bool = True
+    parked: dict[Key, int] | None = None
+    forced: tuple[int, ...] = ()
+    choices: tuple[tuple[int, int], ...] = ()
+    note: str = ""
+    frames: Frames = ()
+    expired: bool = False
+
+
+@dataclass(slots=True)
+class Blocked:
+    """A thread that can never move again, for the wait-for table and the race of its last wait."""
+
+    tid: int
+    name: str
+    operation: str
+    holder: str
+    frames: Frames
+    pending: Operation
+    #: indices of the events that come before its wait
+    order: tuple[int, ...] = ()
+    daemon: bool = False
+
+
+@dataclass(slots=True)
+class Trace:
+    """What one execution did, from its first operation to its end."""
+
+    events: list[Event] = field(default_factory=list)
+    #: every choice in order: (kind, chosen option)
+    choices: list[tuple[str, int]] = field(default_factory=list)
+    #: (tid, what was raised)
+    errors: list[tuple[int, BaseException]] = field(default_factory=list)
+    blocked: list[Blocked] = field(default_factory=list)
+    thread_names: list[str] = field(default_factory=list)
+    #: the tids of this execution's threads, by path
+    tids: dict[tuple[int, ...], int] = field(default_factory=dict)
+    #: an operation ran within the step of another: what a step touches is then not known beforehand
+    nested: bool = False
+    #: by tid, the key written by the last event of a thread
+    end_keys: dict[int, Key] = field(default_factory=dict)
+    #: True when the strategy cut the execution off
+    cut: bool = False
+    #: a thread is blocked for ever
+    deadlock: bool = False
+    #: names of non-daemon threads that poll for ever
+    leaked: list[str] = field(default_factory=list)
+    #: call sites at which early expiries were bounded, so that a proof would not be one
+    bounded_at: set[str] = field(default_factory=set)
+
+    @property
+    def failed(self) -> bool:
+        """Something in this execution is a failure of the program."""
+        return bool(self.errors or self.deadlock or self.leaked)
+
+
+_INTERNAL: dict[object, bool] = {}
+_STDLIB = frozenset(
+    ("threading", "queue", "concurrent", "contextlib", "shutil", "tempfile", "pathlib", "genericpath",
+     "posixpath", "os", "safetensors", "importlib", "codecs", "ntpath", "glob", "fnmatch", "random", "uuid",
+     "secrets", "logging", "unittest")
+)
+
+
+def internal(frame: FrameType) -> bool:
+    """Say whether a frame is the explorer's or the standard library's rather than the program's."""
+    code = frame.f_code
+    known = _INTERNAL.get(code)
+    if known is None:
+        name = str(frame.f_globals.get("__name__", ""))
+        known = (
+            (name.startswith("schedule_explorer.") and ".targets." not in name)
+            or name.split(".")[0] in _STDLIB
+            or "greenlet" in name
+        )
+        _INTERNAL[code] = known
+    return known
+
+
+def user_frames(frame: FrameType | None, limit: int = 3) -> Frames:
+    """Return (file, line, function) of the innermost frames that belong to the program."""
+    found: list[tuple[str, int, str]] = []
+    while frame is not None and len(found) < limit:
+        if not internal(frame):
+            found.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
+        frame = frame.f_back
+    return tuple(found)
+
+
+def site_text(frames: Any) -> str:
+    """Write the innermost frame as ``file:line (function)``."""
+    if not frames:
+        return "an unknown line"
+    path, line, function = frames[0]
+    return f"{path}:{line} ({function})"

@@ -1,0 +1,178 @@
+"""What surrounds the executions of one exploration: interposition, garbage collection, the watchdog."""
+
+from __future__ import annotations
+
+import _thread
+import gc
+import itertools
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from schedule_explorer.errors import (
+    ExecutionOverError,
+    ExplorerError,
+    UncontrolledBlockingError,
+    UncontrolledThreadError,
+)
+from schedule_explorer.interposition.install import interposed
+from schedule_explorer.runtime import (
+    Execution,
+    ThreadEnd,
+    Trace,
+    current_execution,
+    site_text,
+    user_frames,
+)
+
+_monotonic = time.monotonic
+#: executions after which survivors are put out of the collector's sight, and after which they are looked at
+_FREEZE, _THAW = 64, 8192
+
+
+class Session:
+    """Runs executions one after the other; everything is put back when it is closed.
+
+    Arguments:
+        step_timeout: seconds of real time that one step may take before it is called blocked.
+    """
+
+    def __init__(self, step_timeout: float) -> None:
+        self._watch = Watchdog(step_timeout)
+        self._runs = 0
+
+    def run(self, body: Callable[[], Any], execution: Execution) -> Trace:
+        """Run one execution.
+
+        Raises:
+            ExplorerError: something uncontrolled was met.
+        """
+        watch = self._watch
+        watch.execution = execution
+        threads = _thread._count()
+        # Default thread names count from 1 in every execution.
+        threading._counter = itertools.count(1).__next__  # type: ignore[attr-defined]
+        try:
+            trace = execution.run(body)
+        finally:
+            watch.execution = None
+        if _thread._count() > threads:
+            watch.name_real_thread()
+        # Finalizers and weak references are visible to programs: cycles go at this fixed point only.
+        gc.collect()
+        self._runs += 1
+        if self._runs % _FREEZE == 0:
+            if self._runs % _THAW == 0:
+                gc.unfreeze()
+                gc.collect()
+            gc.freeze()
+        return trace
+
+
+class Watchdog:
+    """Bounds one step in real time: a step that does not return is interrupted and named."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self.execution: Execution | None = None
+        self.before = set(sys._current_frames())
+        self._stop = _thread.allocate_lock()
+        self._stop.acquire()
+        self._running = _thread.allocate_lock()
+        self._main = threading.get_ident()
+        self._signals = threading.current_thread() is threading.main_thread()
+        self._old: Any = None
+
+    def start(self) -> None:
+        """Begin to watch, from a real thread of its own."""
+        if self._signals:
+            self._old = signal.signal(signal.SIGUSR2, self._interrupt)
+        # Both handshakes keep the count of real threads exact for `Session.run`.
+        self._running.acquire()
+        _thread.start_new_thread(self._watch, ())
+        self._running.acquire()
+        self.before = set(sys._current_frames())
+
+    def stop(self) -> None:
+        """Stop watching; the thread has ended when this returns."""
+        self._stop.release()
+        self._running.acquire()
+        if self._signals:
+            signal.signal(signal.SIGUSR2, self._old)
+
+    def name_real_thread(self) -> None:
+        """Raise `UncontrolledThreadError` for a real thread that was not there before."""
+        known = {t.ident: t.name for t in threading.enumerate()}
+        for ident, frame in sys._current_frames().items():
+            if ident != _thread.get_ident() and ident not in self.before:
+                raise UncontrolledThreadError(
+                    f"the body started a real thread ({known.get(ident, ident)}), now at "
+                    f"{site_text(user_frames(frame))}: start it through threading.Thread, looked up "
+                    "when it is called"
+                )
+
+    def _watch(self) -> None:
+        self._running.release()
+        try:
+            self._watch_steps()
+        finally:
+            self._running.release()
+
+    def _watch_steps(self) -> None:
+        seen: tuple[int, int] = (-1, -1)
+        since = _monotonic()
+        while not self._stop.acquire(True, min(self.limit / 4, 0.5)):
+            execution = self.execution
+            state = (id(execution), len(execution.trace.events)) if execution else (-1, -1)
+            if execution is None or state != seen:
+                seen, since = state, _monotonic()
+            elif _monotonic() - since > self.limit:
+                since = _monotonic()
+                if self._signals:
+                    signal.pthread_kill(self._main, signal.SIGUSR2)
+                else:
+                    _thread.interrupt_main()
+
+    def _interrupt(self, signum: int, frame: FrameType | None) -> None:
+        execution = current_execution()
+        if execution is not None and not execution.ending:
+            raise UncontrolledBlockingError(
+                f"a step did not return within {self.limit:g} s, at {site_text(user_frames(frame))}: "
+                "a real lock, a blocking call that is not interposed, or a loop without a wait"
+            )
+
+
+@contextmanager
+def session(step_timeout: float) -> Iterator[Session]:
+    """Interpose, keep the garbage collector to fixed points, watch; undo all of it."""
+    if current_execution() is not None:
+        raise ExplorerError("explore() was called inside a body: an exploration cannot be nested")
+    opened = Session(step_timeout)
+    enabled = gc.isenabled()
+    counter = threading._counter  # type: ignore[attr-defined]
+    hook = sys.unraisablehook
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    opened._watch.start()
+    try:
+        sys.unraisablehook = lambda unraisable: None if _late(unraisable) else hook(unraisable)
+        with interposed():
+            yield opened
+    finally:
+        opened._watch.stop()
+        sys.unraisablehook = hook
+        threading._counter = counter  # type: ignore[attr-defined]
+        gc.unfreeze()
+        if enabled:
+            gc.enable()
+
+
+def _late(unraisable: Any) -> bool:
+    """A finalizer that asked for an operation after the end of its execution."""
+    return isinstance(unraisable.exc_value, (ThreadEnd, ExecutionOverError))

@@ -1,0 +1,25 @@
+"""Each program of the literature is explored in exactly as many executions as it has traces."""
+
+from __future__ import annotations
+
+import pytest
+from literature import LARGE, SMALL, Known
+
+from schedule_explorer import Verdict, explore
+
+
+def check(known: Known, strategy: str) -> int:
+    result = explore(known.body, strategy, stop_at_first_failure=False)
+    assert (result.executions, result.deadlocks) == (known.count, known.deadlocks)
+    assert result.verdict is (Verdict.FAILED if known.deadlocks else Verdict.PROVED), result.reason
+    return result.blocked
+
+
+@pytest.mark.parametrize("known", [*SMALL, *LARGE], ids=lambda known: known.name)
+def test_optimal_dpor_completes_one_execution_of_each_trace_and_cuts_off_none(known: Known) -> None:
+    assert check(known, "optimal-dpor") == 0
+
+
+@pytest.mark.parametrize("known", SMALL, ids=lambda known: known.name)
+def test_sleep_set_dfs_completes_one_execution_of_each_trace(known: Known) -> None:
+    check(known, "sleep-set-dfs")

@@ -1,0 +1,8 @@
+"""Lets the tests of this directory import their programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
