@@ -73,6 +73,9 @@ class World:
         slots: by tid, how many descriptor slots were ever used, and those that are free.
         locks: holders of ``flock``, by inode.
         files: weak references to open file objects.
+        workers: idle greenlets for calls on file objects.
+        origin: descriptor of the working directory as it was before the program changed it.
+        resolved: by absolute spelling of a directory, its name and what finding it read.
     """
 
     __slots__ = ("_users", "closing", "descriptors", "files", "fixed", "fresh", "inodes", "locks", "origin",
@@ -89,11 +92,8 @@ class World:
         self.slots: dict[int, list[int]] = {}
         self.locks: dict[Key, dict[Any, int]] = {}
         self.files: list[Any] = []
-        #: idle greenlets for calls on file objects
         self.workers: list[Any] = []
-        #: descriptor of the working directory as it was before the program changed it
         self.origin: int | None = None
-        #: absolute spelling of a directory: its name and what finding it read
         self.resolved: dict[str, tuple[Key, list[Access]]] = {}
         self._users: dict[Key, set[str]] = {}
 
@@ -387,10 +387,8 @@ def refuse(what: str) -> None:
     execution = current_execution()
     frames = user_frames(sys._getframe(1), 50)
     program = tuple(frame for frame in frames if not frame[0].startswith(_LIBRARY)) or frames
-    error = UncontrolledCallError(
-        f"{what} is not controlled, at {site_text(program)}: keep it out of the body, or replace it there by "
-        "one of the calls that are"
-    )
+    where = site_text(program)
+    error = UncontrolledCallError(f"{what} is not controlled, at {where}: keep it out of the body")
     if execution is not None:
         # A program that swallows the error must not go on to a verdict.
         execution._abort(error)

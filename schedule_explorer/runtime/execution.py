@@ -21,7 +21,7 @@ from schedule_explorer.errors import ExplorerError, StepLimitError, Uncontrolled
 from schedule_explorer.operations import ADD, QUIESCENCE, READ, WRITE, Accesses, Operation
 from schedule_explorer.runtime.polling import changed, frames_of, heap, local_state
 from schedule_explorer.runtime.threads import ThreadEnd, VirtualThread
-from schedule_explorer.runtime.trace import Blocked, Event, Trace, site_text, user_frames
+from schedule_explorer.runtime.trace import BOTTOM, Blocked, Event, Trace, site_text, user_frames
 
 #: early expiries of one thread at one call site before only quiescence lets it expire again
 EARLY_EXPIRIES = 6
@@ -327,10 +327,13 @@ class Execution:
             reads = tuple((key, READ) for key in operation.parked)
             event.accesses = merge(event.accesses, reads)
             event.bound = None if event.bound is None else merge(event.bound, reads)
+            event.exact = False
         if self._forced:
             event.forced = self._forced
             thread.forced_at = event.index
             event.accesses = merge(event.accesses, ((QUIESCENCE, WRITE),))
+            event.bound = None if event.bound is None else merge(event.bound, ((QUIESCENCE, WRITE),))
+            event.exact = False
             self._forced = ()
         if self._timed:
             self._merge_time(thread, event)
@@ -528,6 +531,9 @@ class Execution:
             return (-1, 0)
         thread.created += 1
         return (thread.tid, thread.created)
+
+
+BOTTOM.add(Execution._thread_main.__code__)
 
 
 def _quiet_hook(unraisable: Any) -> None:

@@ -16,8 +16,11 @@ Known limit: progress that is kept nowhere but inside a C object (an iterator, s
 
 from __future__ import annotations
 
-from types import CellType, FrameType, FunctionType, MethodType, ModuleType
+from collections import OrderedDict, defaultdict, deque
+from types import CellType, FrameType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
+
+from schedule_explorer.runtime.trace import BOTTOM
 
 _ATOMS = (int, float, str, bytes, bool, complex, type(None))
 _OPAQUE = (type, ModuleType)
@@ -31,9 +34,9 @@ def _ours(module: object) -> bool:
 
 
 def frames_of(frame: FrameType | None) -> list[FrameType]:
-    """Return the frames of the program from `frame` outwards."""
+    """Return the frames of the program from `frame` outwards, up to where its thread begins."""
     found = []
-    while frame is not None:
+    while frame is not None and frame.f_code not in BOTTOM:
         if not _ours(frame.f_globals.get("__name__")):
             found.append(frame)
         frame = frame.f_back
@@ -53,13 +56,10 @@ def local_state(frames: list[FrameType]) -> tuple[object, ...]:
 
 def _value(value: Any, depth: int) -> object:
     kind = type(value)
-    if isinstance(value, _ATOMS):
+    if kind in _ATOMS:
         return (kind.__name__, value)
-    if depth < _DEPTH:
-        if isinstance(value, (tuple, list)) or kind.__name__ == "deque":
-            return (kind.__name__, tuple(_value(v, depth + 1) for v in value))
-        if isinstance(value, dict) and depth:
-            return (kind.__name__, len(value))
+    if depth < _DEPTH and kind in (tuple, list, deque):
+        return (kind.__name__, tuple(_value(v, depth + 1) for v in value))
     return kind.__qualname__
 
 
@@ -71,41 +71,56 @@ def heap(frames: list[FrameType]) -> dict[int, object] | None:
         waiting.extend(frame.f_locals.values())
     while waiting:
         value = waiting.pop()
-        if isinstance(value, (*_ATOMS, *_OPAQUE)) or id(value) in found:
-            continue
+        # Never by isinstance or getattr: a proxy of the program would run code of its own.
         kind = type(value)
-        if _ours(kind.__module__):
+        if issubclass(kind, (*_ATOMS, *_OPAQUE)) or id(value) in found or _ours(kind.__module__):
             continue
         if len(found) >= _NODES:
             return None
         parts: list[Any]
-        if isinstance(value, dict):
+        if kind in (dict, OrderedDict, defaultdict):
             parts = [part for item in list(value.items()) for part in item]
-        elif isinstance(value, (tuple, list, set, frozenset)) or kind.__name__ == "deque":
+        elif kind in (tuple, list, set, frozenset, deque):
             parts = list(value)
-        elif isinstance(value, FunctionType):
+        elif kind is FunctionType:
             parts = list(value.__closure__ or ())
-        elif isinstance(value, MethodType):
+        elif kind is MethodType:
             parts = [value.__self__]
-        elif isinstance(value, CellType):
+        elif kind is CellType:
             try:
                 parts = [value.cell_contents]
             except ValueError:
                 parts = []
         else:
-            state = getattr(value, "__dict__", None)
-            parts = []
-            if isinstance(state, dict):
-                parts = [v for k, v in state.items() if not str(k).startswith("_explorer")]
-            for base in kind.__mro__:
-                names = base.__dict__.get("__slots__", ())
-                for name in (names,) if isinstance(names, str) else names:
-                    member = getattr(value, name, None) if isinstance(name, str) else None
-                    if member is not None:
-                        parts.append(member)
-        found[id(value)] = tuple((p if isinstance(p, _ATOMS) else id(p)) for p in parts)
+            parts = _attributes(value, kind)
+        found[id(value)] = tuple((p if type(p) in _ATOMS else id(p)) for p in parts)
         waiting.extend(parts)
     return found
+
+
+def _attributes(value: Any, kind: type) -> list[Any]:
+    """Return what an object's dictionary, slots and, for a container class, items hold."""
+    parts: list[Any] = []
+    try:
+        state = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        state = {}
+    if type(state) is dict:
+        parts = [v for k, v in state.items() if not str(k).startswith("_explorer")]
+    for base in kind.__mro__:
+        for member in vars(base).values():
+            if type(member) is MemberDescriptorType:
+                try:
+                    parts.append(member.__get__(value, kind))
+                except AttributeError:
+                    continue
+    if issubclass(kind, dict):
+        parts += [part for item in list(dict.items(value)) for part in item]
+    elif issubclass(kind, list):
+        parts += list(list.__iter__(value))
+    elif issubclass(kind, tuple):
+        parts += list(tuple.__iter__(value))
+    return parts
 
 
 def changed(before: dict[int, object] | None, after: dict[int, object] | None) -> bool:

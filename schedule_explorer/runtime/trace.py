@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from schedule_explorer.operations import Accesses, Gate, Key, Operation
@@ -103,6 +103,8 @@ class Trace:
         return bool(self.errors or self.deadlock or self.leaked)
 
 
+#: code of the functions below which no frame belongs to a virtual thread
+BOTTOM: set[CodeType] = set()
 _INTERNAL: dict[object, bool] = {}
 _STDLIB = frozenset(
     ("threading", "queue", "concurrent", "contextlib", "shutil", "tempfile", "pathlib", "genericpath",
@@ -129,7 +131,7 @@ def internal(frame: FrameType) -> bool:
 def user_frames(frame: FrameType | None, limit: int = 3) -> Frames:
     """Return (file, line, function) of the innermost frames that belong to the program."""
     found: list[tuple[str, int, str]] = []
-    while frame is not None and len(found) < limit:
+    while frame is not None and len(found) < limit and frame.f_code not in BOTTOM:
         if not internal(frame):
             found.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
         frame = frame.f_back

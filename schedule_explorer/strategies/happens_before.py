@@ -50,7 +50,11 @@ class HappensBefore:
             before = 0
             for earlier in event.order:
                 before |= self.before[earlier] | 1 << earlier
-            before, races = self._look_back(event, before)
+            if event.forced:
+                # Possible only once nothing else could move: it comes after everything.
+                before, races = (1 << index) - 1, self._last_forced(event)
+            else:
+                before, races = self._look_back(event, before)
             self.before.append(before)
             for earlier in races:
                 if self.events[earlier].tid != event.tid and self._reversible(earlier, event):
@@ -141,10 +145,7 @@ class HappensBefore:
 
     def _reversible(self, earlier: int, event: Event) -> bool:
         """Say whether `event` could have run where `earlier` did, as far as gates do not tell."""
-        if event.forced:
-            # Expiries at quiescence race only with those that could have been chosen instead.
-            return event.tid in self.events[earlier].forced and not self._moved_since(earlier, event.tid)
-        if event.parked is None:
+        if event.parked is None or event.forced:
             return True
         # A parked wait needs a change; another one than `earlier` must be left when that is taken away.
         parked = event.parked
@@ -156,7 +157,10 @@ class HappensBefore:
                 return True
         return False
 
-    def _moved_since(self, earlier: int, tid: int) -> bool:
-        return self.of_thread.get(tid, 0) >> (earlier + 1) != 0
-
-
+    def _last_forced(self, event: Event) -> list[int]:
+        """Return the last expiry at quiescence, if `event` could have been chosen instead."""
+        for earlier in reversed(self.events):
+            if earlier.forced:
+                moved = self.of_thread.get(event.tid, 0) >> (earlier.index + 1)
+                return [earlier.index] if event.tid in earlier.forced and not moved else []
+        return []

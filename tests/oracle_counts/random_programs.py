@@ -13,7 +13,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -37,6 +37,7 @@ FAMILIES: dict[str, list[tuple[str, ...]]] = {
     "files": [("mkdir",), ("create",), ("append",), ("rename",), ("replace",), ("unlink",), ("rmdir",),
               ("listdir",), ("stat",), ("exists",), ("rmtree",), ("read",), ("link",), ("makedirs",),
               ("replace_dir",)],
+    "polls": [("pollq",), ("polle",), ("polls",), ("set",), ("put",), ("store",), ("clear",)],
     "threads": [("join",), ("join_timed",), ("alive",), ("sleep",), ("spawn",)],
 }
 
@@ -47,10 +48,6 @@ class Program:
 
     threads: tuple[tuple[Step, ...], ...]
     tree: tuple[str, ...] = ()
-
-    def permuted(self, order: list[int]) -> Program:
-        """Return the program with its threads created in another order."""
-        return Program(tuple(self.threads[i] for i in order), self.tree)
 
 
 def generate(random: Random, families: tuple[str, ...] | None = None) -> Program:
@@ -80,19 +77,11 @@ def _step(random: Random, kind: tuple[str, ...]) -> Step:
     return (name, str(random.randrange(2)), str(random.randrange(3)))
 
 
-@dataclass
-class World:
-    """The shared objects of one execution."""
-
-    root: Any = None
-    variables: list[SharedVariable[int]] = field(default_factory=list)
-    notes: dict[int, list[str]] = field(default_factory=dict)
-
-
 class _Runner:
-    def __init__(self, program: Program) -> None:
-        self.root = fresh_dir() if any(s in FAMILIES["files"] for t in program.threads for (n, *_) in t
-                                       for s in [(n,)]) else None
+    def __init__(self, program: Program, names: list[int]) -> None:
+        self.names = names
+        files = any((step[0],) in FAMILIES["files"] for steps in program.threads for step in steps)
+        self.root = fresh_dir() if files else None
         if self.root is not None:
             for path in program.tree:
                 if path == "a/x":
@@ -119,7 +108,7 @@ class _Runner:
     def run(self, index: int, steps: tuple[Step, ...]) -> None:
         for step in steps:
             try:
-                result = getattr(self, "do_" + step[0])(index, *step[1:])
+                result = getattr(self, "do_" + step[0])(self.names[index], *step[1:])
             except (OSError, RuntimeError, ValueError, queue.Empty, queue.Full) as error:
                 result = type(error).__name__
             self.notes[index].append(f"{step[0]}={result}")
@@ -318,6 +307,24 @@ class _Runner:
     def do_alive(self, i: int, a: str, b: str) -> Any:
         return self.threads[int(b) % len(self.threads)].is_alive()
 
+    def do_pollq(self, i: int, a: str, b: str) -> Any:
+        found = []
+        while not self.events[int(a)].is_set():
+            try:
+                found.append(self.queues[0].get(timeout=1.0))
+            except queue.Empty:
+                continue
+        return found
+
+    def do_polle(self, i: int, a: str, b: str) -> Any:
+        while not self.events[int(a)].wait(timeout=1.0):
+            pass
+        return self.queues[0].qsize()
+
+    def do_polls(self, i: int, a: str, b: str) -> Any:
+        while self.variables[int(a)].load() == 0:
+            time.sleep(0.5)
+
     def do_sleep(self, i: int, a: str, b: str) -> Any:
         before = time.monotonic()
         time.sleep(1.0 + int(b))
@@ -330,23 +337,22 @@ class _Runner:
             thread.join()
 
 
-def body_of(program: Program, finals: set[str], *, named: list[int] | None = None) -> Callable[[], None]:
+def body_of(program: Program, finals: set[str], names: list[int] | None = None) -> Callable[[], None]:
     """Return a body that runs `program` and adds the final state of each execution to `finals`.
 
     Arguments:
-        named: the name to report each thread under, for programs that differ only in creation order.
+        names: what each thread goes by in every note, for programs that differ only in creation order.
     """
 
     def body() -> None:
         from schedule_explorer.runtime import current_execution
 
-        runner = _Runner(program)
+        runner = _Runner(program, names or list(range(len(program.threads))))
         execution = current_execution()
         assert execution is not None
 
         def note() -> None:
-            names = named or list(range(len(runner.notes)))
-            notes = sorted((name, *found) for name, found in zip(names, runner.notes, strict=True))
+            notes = sorted((name, *found) for name, found in zip(runner.names, runner.notes, strict=True))
             values = [v._value for v in runner.variables]
             queues = [list(q.queue) for q in (*runner.queues, *runner.bounded, runner.lifo)]
             flags = [runner.flag, [e._flag for e in runner.events], [s._value for s in runner.semaphores]]
@@ -371,8 +377,10 @@ def _tree(root: Any) -> list[tuple[str, str]]:
     return sorted(found)
 
 
-def outcome(program: Program, strategy: str | Strategy, **limits: Any) -> tuple[Result, set[str]]:
+def outcome(
+    program: Program, strategy: str | Strategy, *, names: list[int] | None = None, **limits: Any
+) -> tuple[Result, set[str]]:
     """Explore `program` and return the result and its set of final states."""
     finals: set[str] = set()
-    result = explore(body_of(program, finals), strategy, stop_at_first_failure=False, **limits)
+    result = explore(body_of(program, finals, names), strategy, stop_at_first_failure=False, **limits)
     return result, finals

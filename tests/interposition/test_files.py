@@ -1,0 +1,252 @@
+"""File objects, descriptors, locks on files and tensor files between threads."""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import io
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import safetensors
+
+from schedule_explorer import Verdict, explore, fresh_dir
+
+
+def outcomes(body: Callable[[], Any]) -> set[Any]:
+    """Explore all schedules of `body`, and return what it returned."""
+    seen: set[Any] = set()
+    result = explore(lambda: seen.add(body()))
+    assert result.verdict is Verdict.PROVED, result.failures or result.reason
+    return seen
+
+
+def beside(act: Callable[[], Any]) -> threading.Thread:
+    thread = threading.Thread(target=act)
+    thread.start()
+    return thread
+
+
+def test_buffered_bytes_become_visible_at_the_flush() -> None:
+    def body() -> Any:
+        path = fresh_dir() / "f"
+        path.touch()
+
+        def write() -> None:
+            with open(path, "w") as file:
+                file.write("a")
+                file.flush()
+                file.write("b")
+
+        thread = beside(write)
+        found = path.read_text()
+        thread.join()
+        return found
+
+    assert outcomes(body) == {"", "a", "ab"}
+
+
+def test_one_write_that_takes_two_system_calls_is_seen_torn() -> None:
+    def body() -> Any:
+        path = fresh_dir() / "f"
+        path.touch()
+
+        def write() -> None:
+            with open(path, "wb") as file:
+                file.write(b"head")
+                file.write(b"x" * 100_000)
+
+        thread = beside(write)
+        found = os.stat(path).st_size
+        thread.join()
+        return found
+
+    assert outcomes(body) == {0, 4, 100_004}
+
+
+def test_two_threads_share_one_file_object() -> None:
+    def body() -> Any:
+        path = fresh_dir() / "f"
+        file = open(path, "w")
+        thread = beside(lambda: file.write("b"))
+        file.write("a" * 20_000)
+        thread.join()
+        file.close()
+        return path.read_text().strip("a")
+
+    assert outcomes(body) == {"b"}
+
+
+def test_a_file_closed_by_another_thread() -> None:
+    def body() -> Any:
+        file = open(fresh_dir() / "f", "w")
+        thread = beside(file.close)
+        try:
+            found = file.closed
+            file.write("x")
+            wrote = True
+        except ValueError:
+            wrote = False
+        thread.join()
+        return found, wrote
+
+    assert outcomes(body) == {(False, True), (False, False), (True, False)}
+
+
+def test_two_descriptors_of_one_file_and_a_shared_offset() -> None:
+    def body() -> Any:
+        path = fresh_dir() / "f"
+        path.write_text("0123456789")
+        fd = os.open(path, os.O_RDONLY)
+        other = os.dup(fd)
+        thread = beside(lambda: os.read(other, 4))
+        found = os.read(fd, 4)
+        thread.join()
+        return found
+
+    assert outcomes(body) == {b"0123", b"4567"}
+
+
+def test_flock_excludes() -> None:
+    def body() -> Any:
+        path = fresh_dir() / "lock"
+        inside: list[int] = []
+
+        def work() -> None:
+            with open(path, "a") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                inside.append(1)
+                os.stat(path)
+                assert len(inside) == 1
+                inside.pop()
+
+        thread = beside(work)
+        work()
+        thread.join()
+        return True
+
+    assert outcomes(body) == {True}
+
+
+def test_flock_that_is_refused() -> None:
+    def body() -> Any:
+        path = fresh_dir() / "lock"
+        one, two = open(path, "a"), open(path, "a")
+        fcntl.flock(one, fcntl.LOCK_EX)
+        thread = beside(lambda: fcntl.flock(one, fcntl.LOCK_UN))
+        try:
+            fcntl.flock(two, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            got = True
+        except BlockingIOError:
+            got = False
+        thread.join()
+        return got
+
+    assert outcomes(body) == {True, False}
+
+
+def test_leaked_files_do_not_reach_into_the_next_execution() -> None:
+    kept: list[Any] = []
+
+    def body() -> None:
+        path = fresh_dir() / "f"
+        file = open(path, "w")
+        file.write("pending")
+        kept.append(file)
+        dropped = open(path, "a")
+        dropped.write("x")
+        cycle: list[Any] = [dropped]
+        cycle.append(cycle)
+
+    assert explore(body).verdict is Verdict.PROVED
+    gc.collect()
+    assert all(file.closed for file in kept)
+
+
+def test_temporary_files_are_removed_by_an_operation() -> None:
+    def body() -> Any:
+        base = fresh_dir()
+        with tempfile.NamedTemporaryFile(dir=base):
+            thread = beside(lambda: seen.add(len(os.listdir(base))))
+        thread.join()
+        return os.listdir(base) == []
+
+    seen: set[int] = set()
+    assert outcomes(body) == {True}
+    assert seen == {0, 1}
+
+
+def test_files_are_of_the_types_that_they_should_be() -> None:
+    before = io.FileIO(os.devnull)
+
+    def body() -> None:
+        path = fresh_dir() / "f"
+        with open(path, "wb") as binary, open(path) as text, io.FileIO(path) as raw:
+            assert isinstance(binary, io.BufferedWriter) and isinstance(text, io.TextIOWrapper)
+            assert isinstance(raw, io.FileIO) and isinstance(binary.raw, io.FileIO)
+            assert isinstance(before, io.FileIO)
+
+    assert explore(body).verdict is Verdict.PROVED
+    before.close()
+
+
+def test_a_tensor_file_appears_whole_and_its_temporary_file_is_seen() -> None:
+    def body() -> Any:
+        base = fresh_dir()
+        thread = beside(lambda: safetensors.serialize_file({}, base / "t.safetensors"))
+        names = tuple(name[:4] for name in os.listdir(base))
+        thread.join()
+        data = (base / "t.safetensors").read_bytes()
+        assert safetensors.deserialize(data) == []
+        return names
+
+    assert outcomes(body) == {(), (".tmp",), ("t.sa",)}
+
+
+def test_a_tensor_file_whose_directory_goes() -> None:
+    def body() -> Any:
+        base = fresh_dir() / "d"
+        base.mkdir()
+
+        def remove() -> None:
+            for name in os.listdir(base):
+                os.unlink(base / name)
+
+        thread = beside(remove)
+        try:
+            safetensors.serialize_file({}, base / "t")
+            found = "written"
+        except safetensors.SafetensorError as error:
+            found = str(error)
+        thread.join()
+        return found
+
+    seen: set[str] = set()
+    result = explore(lambda: seen.add(body()), stop_at_first_failure=False)
+    missing = "Error while serializing: I/O error: No such file or directory (os error 2)"
+    assert {"written", missing} == seen
+    # The other side of the same race: the temporary file is renamed before it can be removed.
+    assert all(isinstance(failure.error, FileNotFoundError) for failure in result.failures)
+
+
+def test_mlx_writes_in_place_and_reads_late() -> None:
+    mx = pytest.importorskip("mlx.core", exc_type=ImportError)
+
+    def body() -> Any:
+        path = fresh_dir() / "t.safetensors"
+        mx.save_safetensors(path, {"a": mx.zeros(4)})
+        thread = beside(lambda: mx.save_safetensors(path, {"a": mx.ones(4)}))
+        try:
+            found = tuple(mx.load(str(path))["a"].tolist())
+        except RuntimeError as error:
+            found = str(error).split()[0]
+        thread.join()
+        return found
+
+    seen = outcomes(body)
+    assert {(0.0,) * 4, (1.0,) * 4, "[load_safetensors]"} <= seen
+    assert "[read]" in seen or len(seen) > 3, seen

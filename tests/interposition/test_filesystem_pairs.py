@@ -1,0 +1,145 @@
+"""Two file operations that the relation calls independent really commute, for pairs of the whole alphabet.
+
+``FILESYSTEM_PAIRS=n`` runs one pair in n (1: all of them, about twenty minutes; 53 by default).
+``UPDATE_GOLDEN=1`` records what the relation costs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filesystem_alphabet import TREES, operations
+from filesystem_pairs import Call, Run, conflict, run
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schedule_explorer.interposition.install import interposed
+
+STRIDE = int(os.environ.get("FILESYSTEM_PAIRS", "53"))
+BASELINE = Path(__file__).with_name("false_dependence.json")
+OPERATIONS = operations()
+#: by tree, operations that are always combined with all on descriptors
+ALWAYS = {
+    "bare": {"rmdir a", "chmod a"},
+    "hard link": {name for name in OPERATIONS if name.startswith("<")},
+}
+EXAMPLES = 60 if STRIDE > 1 else 2000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _interposed() -> Iterator[None]:
+    with interposed():
+        yield
+
+
+def verdict(setup: Call, first: Call, second: Call) -> tuple[str, Run, bool]:
+    """Run both orders; say what is wrong with the relation ("" for nothing), and whether they commute."""
+    ab = run(setup, (first, second), (0, 1))
+    if not conflict(*ab.footprints):
+        ba = run(setup, (first, second), (1, 0))
+        if conflict(*ba.footprints):
+            return "dependent in one order only", ab, False
+        if ab.results != ba.results or ab.final != ba.final:
+            return f"too fine: {ab.results} against {ba.results}", ab, False
+        if ab.footprints != ba.footprints:
+            differ = [set(one.items()) ^ set(two.items()) for one, two in
+                      zip(ab.footprints, ba.footprints, strict=True)]
+            return f"independent, but the footprints differ: {differ}", ab, False
+        return "", ab, True
+    ba = run(setup, (first, second), (1, 0))
+    if not conflict(*ba.footprints):
+        return "dependent in one order only", ab, False
+    return "", ab, ab.results == ba.results and ab.final == ba.final
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the baseline was recorded on Linux")
+@pytest.mark.timeout(3600)
+def test_the_relation_is_sound_symmetric_and_no_coarser_than_recorded() -> None:
+    wrong: list[str] = []
+    coarse: Counter[str] = Counter()
+    #: kinds of keys without which some pair that does not commute would be called independent
+    needed: set[Any] = set()
+    for tree, setup in TREES.items():
+        for index, (x, y) in enumerate(itertools.combinations(OPERATIONS, 2)):
+            if index * 7919 % STRIDE and not (y.startswith("<") and x in ALWAYS.get(tree, ())):
+                continue
+            (kind, first), (other, second) = OPERATIONS[x], OPERATIONS[y]
+            problem, ab, commute = verdict(setup, first, second)
+            if problem:
+                wrong.append(f"{tree}: {x} | {y}: {problem}")
+            shared = {key[0] for key in conflict(*ab.footprints) if isinstance(key, tuple)}
+            if shared and commute:
+                coarse[" / ".join(sorted((kind, other)))] += 1
+            elif len(shared) == 1 and not commute:
+                needed |= shared
+    assert not wrong, f"{len(wrong)} of the pairs, among them\n" + "\n".join(wrong[:20])
+    assert needed >= {"entry", "listing", "directory", "content", "node", "descriptor", "flock"}
+    if STRIDE != 53:
+        return
+    if os.environ.get("UPDATE_GOLDEN"):
+        BASELINE.write_text(json.dumps(dict(sorted(coarse.items())), indent=0) + "\n")
+    recorded: dict[str, int] = json.loads(BASELINE.read_text())
+    grown = {k: (recorded.get(k, 0), n) for k, n in coarse.items() if n > recorded.get(k, 0)}
+    assert not grown, f"dependent though they commute, recorded and now: {grown}"
+
+
+names = st.sampled_from(list(OPERATIONS))
+trees = st.sampled_from(list(TREES))
+
+
+def after(tree: str, steps: list[str]) -> Call:
+    """Make a state that no tree has: a tree, changed by operations."""
+
+    def setup(state: Any) -> None:
+        TREES[tree](state)
+        for step in steps:
+            try:
+                OPERATIONS[step][1](state)
+            except Exception:
+                pass
+
+    return setup
+
+
+@settings(max_examples=EXAMPLES * 10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(trees, st.lists(names, max_size=5), names, names)
+def test_pairs_at_random_states(tree: str, steps: list[str], x: str, y: str) -> None:
+    problem, _, _ = verdict(after(tree, steps), OPERATIONS[x][1], OPERATIONS[y][1])
+    assert not problem, problem
+
+
+@settings(max_examples=EXAMPLES * 5, deadline=None, suppress_health_check=list(HealthCheck))
+@given(trees, st.lists(names, max_size=4), st.lists(names, min_size=3, max_size=3))
+def test_an_independent_operation_changes_neither_result_nor_footprint(
+    tree: str, steps: list[str], three: list[str]
+) -> None:
+    setup = after(tree, steps)
+    calls = tuple(OPERATIONS[name][1] for name in three)
+    whole = run(setup, calls, (0, 1, 2))
+    for last in (1, 2):
+        if not any(conflict(whole.footprints[i], whole.footprints[last]) for i in range(last)):
+            order = (last, *(i for i in range(3) if i != last))
+            moved = run(setup, calls, order)
+            assert moved.results == whole.results
+            assert moved.footprints == whole.footprints
+            assert moved.final == whole.final
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becomes another user and back")
+@settings(max_examples=EXAMPLES * 5, deadline=None, suppress_health_check=list(HealthCheck))
+@given(trees, st.lists(names, max_size=2), names, names)
+def test_pairs_where_modes_matter(tree: str, steps: list[str], x: str, y: str) -> None:
+    os.seteuid(65534)
+    try:
+        problem, _, _ = verdict(after(tree, steps), OPERATIONS[x][1], OPERATIONS[y][1])
+    finally:
+        os.seteuid(0)
+    assert not problem, problem

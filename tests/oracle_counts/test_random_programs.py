@@ -1,0 +1,81 @@
+"""On random small programs the strategies agree with each other, and with no reduction at all.
+
+`PROVE_EXAMPLES` sets the number of programs for each family of operations (``make prove-explorer``).
+"""
+
+from __future__ import annotations
+
+import os
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import strategies as st
+from random_programs import FAMILIES, Program, generate, outcome
+
+from schedule_explorer.exploration import Result
+from schedule_explorer.strategies.optimal_dpor import OptimalDPOR
+from schedule_explorer.strategies.sleep_set_dfs import SleepSetDFS
+
+EXAMPLES = int(os.environ.get("PROVE_EXAMPLES", "8"))
+LIMIT = int(os.environ.get("PROVE_EXECUTIONS", "150"))
+SECONDS = 2.0 if EXAMPLES < 100 else 30.0
+
+
+def ended(result: Result) -> bool:
+    return not result.reason.startswith("stopped")
+
+
+def check(program: Program) -> None:
+    dpor = OptimalDPOR()
+    reduced, finals = outcome(program, dpor, max_executions=LIMIT, time_limit=SECONDS)
+    if not ended(reduced):
+        event("too large")
+        return
+    assert dpor.infeasible == 0
+    slept, slept_finals = outcome(program, "sleep-set-dfs", max_executions=2 * LIMIT, time_limit=SECONDS)
+    if ended(slept):
+        assert (reduced.executions, reduced.deadlocks) == (slept.executions, slept.deadlocks)
+        assert finals == slept_finals
+    plain, plain_finals = outcome(
+        program, SleepSetDFS(reduce=False), max_executions=5 * LIMIT, time_limit=SECONDS
+    )
+    assert plain_finals <= finals
+    if ended(plain):
+        event("enumerated in full")
+        assert plain_finals == finals
+        assert bool(plain.deadlocks) == bool(reduced.deadlocks)
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("family", [*sorted(FAMILIES), "mixed"])
+def test_strategies_agree(family: str) -> None:
+    @settings(
+        max_examples=EXAMPLES, derandomize=True, deadline=None, database=None,
+        suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink),
+    )
+    @given(st.integers(0, 2**32))
+    def agree(seed: int) -> None:
+        check(generate(Random(seed), None if family == "mixed" else (family,)))
+
+    agree()
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("seed", range(EXAMPLES))
+def test_order_in_which_threads_are_created_does_not_matter(seed: int) -> None:
+    random = Random(seed)
+    # The threads name each other by position, so the family that does so is left out.
+    program = generate(random, tuple(random.sample(sorted(FAMILIES.keys() - {"threads"}), 2)))
+    order = list(range(len(program.threads)))
+    random.shuffle(order)
+    results = []
+    for chosen in (list(range(len(order))), order):
+        renamed = Program(tuple(program.threads[i] for i in chosen), program.tree)
+        result, finals = outcome(
+            renamed, "optimal-dpor", max_executions=LIMIT, time_limit=SECONDS, names=chosen
+        )
+        if not ended(result):
+            return
+        results.append((result.verdict, result.executions, result.deadlocks, finals))
+    assert results[0] == results[1]
