@@ -254,6 +254,7 @@ LARGE: list[Known] = [
     *_sized("binc", binc, _factorials(4, power=2)),
     *_sized("Mpat", mpat, {4: 384, 5: 3840}),
     Known("Mpc(2,5)", lambda: mpc(2, 5), 60),
+    Known("Mpc(3,5)", lambda: mpc(3, 5), 2958),
     *_sized("philosophers", philosophers, {6: 63, 8: 255}, deadlocks=1),
     *_sized("philosophers_reversed", lambda n: philosophers(n, True), {6: 62, 8: 254}),
     *_sized("exp-mem3", exp_mem3, _factorials(6, times=2)),
