@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: explore readme setup test lint
+.PHONY: bench explore prove-explorer readme setup test lint
 .DELETE_ON_ERROR:
 
 $(VENV)/.installed: pyproject.toml
@@ -26,5 +26,29 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
+# The explorer's own proof at length, about an hour: EXAMPLES random programs for each family of operations.
+EXAMPLES ?= 300
+prove-explorer: setup
+	PROVE_EXAMPLES=$(EXAMPLES) PROVE_EXECUTIONS=1000 FILESYSTEM_PAIRS=1 $(BIN)/python -m pytest \
+	  tests/oracle_counts tests/strategies tests/interposition --timeout 0 --durations 0
+
+
+# Tables of ratios, also in bench/results.json; ROWS="memory ..." takes some rows only. The other tools have
+# an environment of their own, for one of them needs Python 3.12. Where it cannot be made the table says so.
+PEERS := bench/.venv-peers
+PEERS_PYTHON ?= $(shell for found in python3.12 python3.13 \
+  $$(ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[23].*/bin/python 2>/dev/null); do \
+  "$$found" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$found" && break; done)
+
+$(PEERS)/.installed: pyproject.toml
+	@test -n "$(PEERS_PYTHON)" || { echo "no Python 3.12 was found for the other tools: make bench PEERS_PYTHON=..."; exit 1; }
+	@rm -rf $(PEERS)
+	$(PEERS_PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --editable '.[bench]'
+	touch $@
+
+bench: setup
+	-@$(MAKE) --no-print-directory $(PEERS)/.installed
+	$(BIN)/python -m bench $(ROWS) --json bench/results.json

@@ -42,6 +42,8 @@ class Failure:
         if self._again is not None:
             # Source lines are noted in a second run, which only a failure that is looked at is worth.
             self.trace, self._again = self._again(), None
+            if self.trace.errors:
+                self.error = self.trace.errors[0][1]
         return explain(self.trace, self.error, self.schedule)
 
 

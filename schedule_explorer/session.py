@@ -63,13 +63,14 @@ class Session:
             watch.execution = None
         if _thread._count() > threads:
             watch.name_real_thread()
-        # Finalizers and weak references are visible to programs: cycles go at this fixed point only.
-        gc.collect()
+        # Finalizers and weak references are visible to programs: cycles go at this fixed point only. What
+        # the execution made is all in the youngest generation, for nothing was collected meanwhile.
+        gc.collect(0)
         self._runs += 1
         if self._runs % _FREEZE == 0:
             if self._runs % _THAW == 0:
                 gc.unfreeze()
-                gc.collect()
+            gc.collect()
             gc.freeze()
         return trace
 

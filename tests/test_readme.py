@@ -39,3 +39,13 @@ def test_readme_shows_the_failing_schedule_as_printed(capsys: pytest.CaptureFixt
         README.write_text(before + BEGIN + printed + END + after)
         _, block, _ = split(README.read_text())
     assert without_token(block) == without_token(printed)
+
+
+@pytest.mark.parametrize("heading", ["Your flaky test, made deterministic"])
+def test_readme_code_runs_as_written(
+    heading: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    section = README.read_text().split(f"## {heading}\n", 1)[1]
+    code = section.split("```python\n", 1)[1].split("```", 1)[0]
+    exec(compile(code, str(README), "exec"), {"__name__": "readme"})

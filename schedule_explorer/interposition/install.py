@@ -16,11 +16,16 @@ from typing import Any
 
 from schedule_explorer.interposition import (
     clock,
+    determinism,
+    early_objects,
     files,
     filesystem,
+    global_locks,
     locals,
     locks,
     queues,
+    stdlib_locks,
+    temporary,
     tensor_files,
     threads,
 )
@@ -28,7 +33,10 @@ from schedule_explorer.interposition.context import set_exploring_thread
 
 _MISSING = object()
 METHODS = [*locks.METHODS, *threads.METHODS, *queues.METHODS]
-_MODULES = (locks, locals, threads, queues, clock, filesystem, files, tensor_files)
+_MODULES = (
+    locks, locals, threads, queues, clock, filesystem, files, tensor_files, determinism, stdlib_locks,
+    temporary,
+)
 PATCHES: list[tuple[object, str, Any]] = [patch for module in _MODULES for patch in module.PATCHES]
 
 
@@ -48,11 +56,16 @@ def interposed() -> Iterator[None]:
             exchange(owner, name, value)
         for cls, method, value in METHODS:
             exchange(cls, method, value)
-        for module in _modules_under_test():
+        modules = _modules_under_test()
+        for module in modules:
             for name, value in list(vars(module).items()):
                 replacement = replacements.get(id(value))
                 if replacement is not None and value is not replacement:
                     exchange(module, name, replacement)
+        for owner, name, value in (
+            *stdlib_locks.exchanges(), *global_locks.exchanges(modules), *early_objects.exchanges(modules)
+        ):
+            exchange(owner, name, value)
         set_exploring_thread(get_ident())
         yield
     finally:

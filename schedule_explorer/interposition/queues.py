@@ -1,190 +1,205 @@
-"""queue.Queue and its subclasses: one operation a call, the item carries the order put before get."""
+"""queue.Queue and its subclasses: one operation a call."""
 
 from __future__ import annotations
 
+import copy
 import queue
 from typing import Any
 
+from schedule_explorer.errors import ExplorerError
+from schedule_explorer.interposition import simple_queues
 from schedule_explorer.interposition.context import virtual
-from schedule_explorer.interposition.locks import _Label, name_of
-from schedule_explorer.operations import ADD, READ, WRITE, Operation
+from schedule_explorer.interposition.identity import identity, imported
+from schedule_explorer.interposition.mutexes import check_wait, hard, limit_of
+from schedule_explorer.interposition.queue_locks import QueueCondition, QueueMutexAttribute
+from schedule_explorer.interposition.queue_sides import (
+    ShutDown,
+    Sides,
+    get_operation,
+    kind_of,
+    size_of,
+    store,
+    take,
+)
+from schedule_explorer.operations import READ, WRITE, Operation
 from schedule_explorer.runtime import Execution
 
 
-class _Keys:
-    """What the operations of one queue access, and the gates of its blocking ones.
-
-    The two sides of an unbounded FIFO commute: they have keys of their own. Elsewhere both sides are one.
-    """
-
-    __slots__ = ("commuting", "get", "items", "name", "put", "room", "tasks")
-
-    def __init__(self, queue_: Any, execution: Execution) -> None:
-        self.name: Any = name_of(queue_, "Queue", execution)
-        kind = type(queue_)
-        fifo = kind._get is queue.Queue._get and kind._put is queue.Queue._put
-        self.commuting = fifo and queue_.maxsize <= 0
-        self.put = (self.name, "put") if self.commuting else (self.name, "queue")
-        self.get = (self.name, "get") if self.commuting else (self.name, "queue")
-        self.tasks = (self.name, "tasks")
-        self.items = (self.get, "items")
-        self.room = (self.put, "room")
-
-    def look(self, operation: Operation, queue_: Any) -> None:
-        """Read both sides."""
-        operation.accesses = ((self.put, READ), (self.get, READ)) if self.commuting else ((self.put, READ),)
-        self.gates(operation, queue_)
-
-    def gates(self, operation: Operation, queue_: Any) -> None:
-        """Note which gates are open now."""
-        if _size(queue_):
-            operation.opened = (self.items,)
-        if not self.commuting and (queue_.maxsize <= 0 or _size(queue_) < queue_.maxsize):
-            operation.opened = (*operation.opened, self.room)
-
-
-def _stamps(self: Any) -> list[int]:
-    found: list[int] = self.__dict__.setdefault("_explorer_puts", [])
+def sides_of(self: Any, execution: Execution) -> Any:
+    """Return the sides of a queue, found out on first use when it was made outside."""
+    held = self.__dict__.get("_explorer_id")
+    if held is not None and held.execution is execution:
+        return held
+    found: Sides = identity(self, "Queue", execution, Sides)
+    fifo, custom = kind_of(self)
+    found.shape(fifo=fifo, custom=custom)
+    kept = {
+        name: copy.copy(self.__dict__[name])
+        for name in ("queue", "unfinished_tasks", "is_shutdown") if name in self.__dict__
+    }
+    execution.at_end.append(lambda: self.__dict__.update(kept))
     return found
 
 
-def _size(self: Any) -> int:
-    return int(self._qsize())
-
-
 def _init(self: Any, maxsize: int = 0) -> None:
-    _originals["__init__"](self, maxsize)
     execution = virtual()
-    if execution is not None:
+    if execution is None:
+        _originals["__init__"](self, maxsize)
+        return
+    self.maxsize = maxsize
+    self._init(maxsize)
+    self.unfinished_tasks = 0
+    if ShutDown is not queue.Empty:
+        self.is_shutdown = False
+    if not imported(0):
         # Named where it is made: who uses it first depends on the schedule.
-        name_of(self, "Queue", execution)
+        sides = self.__dict__["_explorer_id"] = Sides("Queue", execution)
+        fifo, custom = kind_of(self)
+        sides.shape(fifo=fifo, custom=custom)
 
 
-def _put(self: Any, item: Any, block: bool = True, timeout: float | None = None) -> None:
+def _put(self: Any, item: Any, block: bool = True, timeout: Any = None) -> None:
     execution = virtual()
     if execution is None:
         return _originals["put"](self, item, block, timeout)  # type: ignore[no-any-return]
-    if block and timeout is not None and timeout < 0 and self.maxsize > 0:
-        raise ValueError("'timeout' must be a non-negative number")
-    keys = _Keys(self, execution)
-
-    def room() -> bool:
-        return bool(self.maxsize <= 0 or _size(self) < self.maxsize)
+    sides = sides_of(self, execution)
+    bounded = self.maxsize > 0
+    if bounded and sides.commuting:
+        raise ExplorerError(f"{sides}: its maxsize was set after its first use; give it when it is made")
+    blocking = block and bounded
+    limit = _limit(timeout) if blocking else None
 
     def perform(operation: Operation) -> None:
-        if not room():
-            keys.look(operation, self)
-            raise queue.Full
-        keys.gates(operation, self)
+        size = size_of(self, execution, sides)
+        over = getattr(self, "is_shutdown", False)
+        operation.opened = sides.opened(self, size)
         if not self.unfinished_tasks:
-            operation.opened = (*operation.opened, (keys.tasks, "done"))
-        operation.accesses = ((keys.put, WRITE), (keys.tasks, ADD))
-        self._put(item)
-        _stamps(self).append(len(execution.trace.events) - 1)
+            operation.opened = (*operation.opened, sides.done)
+        if over or 0 < self.maxsize <= size:
+            operation.accesses = ((sides.put, READ), (sides.tasks, READ))
+            raise ShutDown if over else queue.Full
+        operation.accesses = sides.putting
+        store(self, item, execution, sides)
         self.unfinished_tasks += 1
 
-    blocking = block and self.maxsize > 0
-    limit = timeout if blocking else None
     kind = "queue.put" if block else "queue.put_nowait"
-    execution.step(
-        Operation(kind, _Label(keys.name), perform, room if blocking else None,
-                  ((keys.put, WRITE), (keys.tasks, ADD)), limit,
-                  gate=keys.room if blocking and limit is None else None)
-    )
+    if not blocking or limit == 0:
+        operation = Operation(kind, sides, perform, None, sides.putting)
+    else:
+
+        def room() -> bool:
+            return bool(self._qsize() < self.maxsize) or getattr(self, "is_shutdown", False)
+
+        operation = Operation(
+            kind, sides, perform, room, sides.putting, limit,
+            gate=sides.room if hard(execution, limit) else None,
+
+        )
+    execution.step(operation)
+    return None
 
 
-def _get(self: Any, block: bool = True, timeout: float | None = None) -> Any:
+def _limit(timeout: Any) -> float | None:
+    if timeout is None:
+        return None
+    if timeout < 0:
+        raise ValueError("'timeout' must be a non-negative number")
+    if timeout == 0:
+        return 0.0
+    check_wait(True, 0.0 + timeout)
+    return limit_of(timeout)
+
+
+def _get(self: Any, block: bool = True, timeout: Any = None) -> Any:
     execution = virtual()
     if execution is None:
         return _originals["get"](self, block, timeout)
-    if block and timeout is not None and timeout < 0:
-        raise ValueError("'timeout' must be a non-negative number")
-    keys = _Keys(self, execution)
-    sure = block and timeout is None
-
-    def perform(operation: Operation) -> Any:
-        if not _size(self):
-            keys.look(operation, self)
-            raise queue.Empty
-        keys.gates(operation, self)
-        if sure or not keys.commuting:
-            operation.accesses = ((keys.get, WRITE),)
-        else:
-            operation.accesses = ((keys.put, READ), (keys.get, WRITE))
-        stamps = _stamps(self)
-        if stamps:
-            # What was put before this execution carries no order.
-            stamp = stamps.pop(0)
-            if keys.commuting:
-                execution.enabled_by(stamp)
-        return self._get()
-
-    limit = timeout if block else None
-    kind = "queue.get" if block else "queue.get_nowait"
-    ready = (lambda: _size(self) > 0) if block else None
-    return execution.step(
-        Operation(kind, _Label(keys.name), perform, ready, ((keys.get, WRITE),), limit,
-                  gate=keys.items if sure else None)
-    )
+    limit = _limit(timeout) if block else None
+    return execution.step(get_operation(self, execution, sides_of(self, execution), block, limit))
 
 
 def _look(self: Any, kind: str, answer: Any, execution: Execution) -> Any:
-    keys = _Keys(self, execution)
+    sides = sides_of(self, execution)
 
     def perform(operation: Operation) -> Any:
-        keys.look(operation, self)
-        return answer()
+        size = size_of(self, execution, sides)
+        operation.accesses, operation.opened = sides.both, sides.opened(self, size)
+        return answer(size)
 
-    return execution.step(Operation(kind, _Label(keys.name), perform))
+    return execution.step(Operation(kind, sides, perform))
 
 
 def _qsize(self: Any) -> Any:
     execution = virtual()
     if execution is None:
         return _originals["qsize"](self)
-    return _look(self, "queue.qsize", lambda: _size(self), execution)
+    return _look(self, "queue.qsize", lambda size: size, execution)
 
 
 def _empty(self: Any) -> Any:
     execution = virtual()
     if execution is None:
         return _originals["empty"](self)
-    return _look(self, "queue.empty", lambda: not _size(self), execution)
+    return _look(self, "queue.empty", lambda size: not size, execution)
 
 
 def _full(self: Any) -> Any:
     execution = virtual()
     if execution is None:
         return _originals["full"](self)
-    return _look(self, "queue.full", lambda: 0 < self.maxsize <= _size(self), execution)
+    return _look(self, "queue.full", lambda size: 0 < self.maxsize <= size, execution)
 
 
 def _task_done(self: Any) -> None:
     execution = virtual()
     if execution is None:
         return _originals["task_done"](self)  # type: ignore[no-any-return]
-    keys = _Keys(self, execution)
+    sides = sides_of(self, execution)
 
     def perform(operation: Operation) -> None:
         if self.unfinished_tasks <= 0:
-            operation.accesses, operation.opened = ((keys.tasks, READ),), ((keys.tasks, "done"),)
+            operation.accesses, operation.opened = ((sides.tasks, READ),), (sides.done,)
             raise ValueError("task_done() called too many times")
         # Before the put that it answers it would have failed.
-        operation.accesses = ((keys.tasks, WRITE),)
+        operation.accesses = ((sides.tasks, WRITE),)
         self.unfinished_tasks -= 1
 
-    execution.step(Operation("queue.task_done", _Label(keys.name), perform))
+    return execution.step(Operation("queue.task_done", sides, perform))  # type: ignore[no-any-return]
 
 
 def _join(self: Any) -> None:
     execution = virtual()
     if execution is None:
         return _originals["join"](self)  # type: ignore[no-any-return]
-    keys = _Keys(self, execution)
-    execution.step(
-        Operation("queue.join", _Label(keys.name), lambda _: None, lambda: self.unfinished_tasks == 0,
-                  ((keys.tasks, READ),), gate=(keys.tasks, "done"))
+    sides = sides_of(self, execution)
+    return execution.step(  # type: ignore[no-any-return]
+        Operation("queue.join", sides, lambda _: None, lambda: self.unfinished_tasks == 0,
+                  ((sides.tasks, READ),), gate=sides.done)
     )
+
+
+def _shutdown(self: Any, immediate: bool = False) -> None:
+    execution = virtual()
+    if execution is None:
+        return _originals["shutdown"](self, immediate)  # type: ignore[no-any-return]
+    sides = sides_of(self, execution)
+
+    def perform(operation: Operation) -> None:
+        size = size_of(self, execution, sides)
+        operation.opened = sides.opened(self, size)
+        accesses = {sides.put: WRITE, sides.get: WRITE}
+        if immediate:
+            accesses[sides.tasks] = WRITE
+            if not self.unfinished_tasks:
+                operation.opened = (*operation.opened, sides.done)
+        operation.accesses = tuple(accesses.items())
+        self.is_shutdown = True
+        while immediate and size_of(self, execution, sides):
+            take(self, execution, sides)
+            if self.unfinished_tasks > 0:
+                self.unfinished_tasks -= 1
+
+    return execution.step(Operation("queue.shutdown", sides, perform))  # type: ignore[no-any-return]
 
 
 METHODS: list[tuple[type, str, Any]] = [
@@ -197,17 +212,9 @@ METHODS: list[tuple[type, str, Any]] = [
     (queue.Queue, "task_done", _task_done),
     (queue.Queue, "join", _join),
 ]
-_originals: dict[str, Any] = {name: cls.__dict__[name] for cls, name, _ in METHODS}
-
-
-class _SimpleQueue(queue.Queue[Any]):
-    """queue.SimpleQueue in a virtual thread."""
-
-
-def make_simple_queue() -> Any:
-    """Replace `queue.SimpleQueue`."""
-    return _real_simple() if virtual() is None else _SimpleQueue()
-
-
-_real_simple: Any = queue.SimpleQueue
-PATCHES: list[tuple[object, str, Any]] = [(queue, "SimpleQueue", make_simple_queue)]
+if hasattr(queue.Queue, "shutdown"):
+    METHODS.append((queue.Queue, "shutdown", _shutdown))
+_originals: dict[str, Any] = {name: vars(cls)[name] for cls, name, _ in METHODS}
+METHODS.append((queue.Queue, "mutex", QueueMutexAttribute()))
+METHODS += [(queue.Queue, name, QueueCondition(name)) for name in ("not_empty", "not_full", "all_tasks_done")]
+PATCHES: list[tuple[object, str, Any]] = simple_queues.PATCHES

@@ -314,7 +314,7 @@ class Execution:
         if operation.expired and operation.timeout is not None:
             self._timed = True
             thread.now += max(operation.timeout, 0.0)
-        if effect:
+        if effect or (operation.timeout is not None and not operation.expired):
             thread.poll = None
         if thread.poll is None:
             self._activity = event.index

@@ -17,6 +17,7 @@ Known limit: progress that is kept nowhere but inside a C object (an iterator, s
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable
 from types import CellType, FrameType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
@@ -73,32 +74,58 @@ def heap(frames: list[FrameType]) -> dict[int, object] | None:
         value = waiting.pop()
         # Never by isinstance or getattr: a proxy of the program would run code of its own.
         kind = type(value)
-        if issubclass(kind, (*_ATOMS, *_OPAQUE)) or id(value) in found or _ours(kind.__module__):
+        if id(value) in found:
+            continue
+        parts_of = _PARTS.get(kind)
+        if parts_of is None:
+            parts_of = _PARTS[kind] = _how(kind)
+        if parts_of is _nothing:
             continue
         if len(found) >= _NODES:
             return None
-        parts: list[Any]
-        if kind in (dict, OrderedDict, defaultdict):
-            parts = [part for item in list(value.items()) for part in item]
-        elif kind in (tuple, list, set, frozenset, deque):
-            parts = list(value)
-        elif kind is FunctionType:
-            parts = list(value.__closure__ or ())
-        elif kind is MethodType:
-            parts = [value.__self__]
-        elif kind is CellType:
-            try:
-                parts = [value.cell_contents]
-            except ValueError:
-                parts = []
-        else:
-            parts = _attributes(value, kind)
+        parts = parts_of(value)
         found[id(value)] = tuple((p if type(p) in _ATOMS else id(p)) for p in parts)
         waiting.extend(parts)
     return found
 
 
-def _attributes(value: Any, kind: type) -> list[Any]:
+#: how to list what an object of a class holds; found once for each class
+_PARTS: dict[type, Callable[[Any], list[Any]]] = {}
+
+
+def _how(kind: type) -> Callable[[Any], list[Any]]:
+    if issubclass(kind, (*_ATOMS, *_OPAQUE)) or _ours(kind.__module__):
+        return _nothing
+    if kind in (dict, OrderedDict, defaultdict):
+        return _items
+    if kind in (tuple, list, set, frozenset, deque):
+        return list
+    if kind is FunctionType:
+        return lambda value: list(value.__closure__ or ())
+    if kind is MethodType:
+        return lambda value: [value.__self__]
+    if kind is CellType:
+        return _cell
+    members = [m for base in kind.__mro__ for m in vars(base).values() if type(m) is MemberDescriptorType]
+    return lambda value: _attributes(value, kind, members)
+
+
+def _nothing(value: Any) -> list[Any]:
+    return []
+
+
+def _items(value: Any) -> list[Any]:
+    return [part for item in list(value.items()) for part in item]
+
+
+def _cell(value: Any) -> list[Any]:
+    try:
+        return [value.cell_contents]
+    except ValueError:
+        return []
+
+
+def _attributes(value: Any, kind: type, members: list[MemberDescriptorType]) -> list[Any]:
     """Return what an object's dictionary, slots and, for a container class, items hold."""
     parts: list[Any] = []
     try:
@@ -107,13 +134,11 @@ def _attributes(value: Any, kind: type) -> list[Any]:
         state = {}
     if type(state) is dict:
         parts = [v for k, v in state.items() if not str(k).startswith("_explorer")]
-    for base in kind.__mro__:
-        for member in vars(base).values():
-            if type(member) is MemberDescriptorType:
-                try:
-                    parts.append(member.__get__(value, kind))
-                except AttributeError:
-                    continue
+    for member in members:
+        try:
+            parts.append(member.__get__(value, kind))
+        except AttributeError:
+            continue
     if issubclass(kind, dict):
         parts += [part for item in list(dict.items(value)) for part in item]
     elif issubclass(kind, list):

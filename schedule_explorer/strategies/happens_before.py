@@ -98,8 +98,7 @@ class HappensBefore:
         for earlier in self._conflicts(through):
             full |= self.before[earlier] | 1 << earlier
         full, races = self._races(others, full)
-        for earlier in others:
-            base |= self.before[earlier] | 1 << earlier
+        # What else it conflicts with may have come after the gate was closed, and would be gone with that.
         return full, [*races, *self._through_gate(event.gate, through, base)]
 
     def _races(self, conflicts: list[int], clock: int) -> tuple[int, list[int]]:

@@ -82,7 +82,7 @@ def named(name: str) -> Callable[[Any, int], bool]:
 
 
 KEYS = [
-    ("lock", ("locks",)),
+    ("Lock", ("locks",)),
     ("variable", ("variables",)),
     ("put", ("queues",)),
     ("get", ("queues",)),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import logging
+import os
+import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -329,3 +331,19 @@ def test_fix_leaves_an_orphan_when_its_barrier_times_out() -> None:
     result = explore(orphan_program(barrier=True))
     assert result.failure is not None
     assert isinstance(result.failure.error, OrphanFileError)
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "4711"])
+def test_zoo_bug_1_token_replays_in_a_fresh_process(hash_seed: str) -> None:
+    failure = explore(orphan_program(barrier=False), "sleep-set-dfs").failure
+    assert failure is not None
+    program = (
+        "import sys; from schedule_explorer import replay;"
+        "from schedule_explorer.targets.original_store import orphan_program;"
+        "print(type(replay(orphan_program(barrier=False), sys.argv[1]).failure.error).__name__)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", program, failure.schedule],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed}, check=True, capture_output=True, text=True,
+    ).stdout
+    assert printed.split() == ["OrphanFileError"]

@@ -1,0 +1,1 @@
+"""One module a row; `ROWS` of `bench.__main__` names them."""

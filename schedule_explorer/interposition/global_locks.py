@@ -1,0 +1,160 @@
+"""Locks that modules under test made at import: real ones in a module global or a class attribute.
+
+For the length of an exploration each is exchanged for a proxy. In a virtual thread the proxy is a lock of the
+explorer's that every execution makes anew, named after where it was found, not after who takes it first;
+anywhere else it is the real one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from types import ModuleType
+from typing import Any
+
+from schedule_explorer.interposition.context import virtual
+from schedule_explorer.interposition.mutexes import HeldLock, LockType, RLockType, VirtualLock, VirtualRLock
+from schedule_explorer.operations import WRITE
+from schedule_explorer.runtime import Execution
+
+Exchange = tuple[object, str, Any]
+#: type flags of CPython: made by a class statement; attributes cannot be set
+_HEAP, _IMMUTABLE = 1 << 9, 1 << 8
+
+
+def _name(lock: HeldLock, module: str, attribute: str) -> None:
+    """Name a lock after the place where it is held."""
+    key = ("global-lock", module, attribute)
+    lock._name.key = (lock.kind, module, attribute)
+    lock._gate = (key, "free")
+    lock._write = ((key, WRITE),)
+
+
+class GlobalLock:
+    """Stands for a real Lock, found at `attribute` of `module`."""
+
+    __slots__ = ("__weakref__", "_real", "_where")
+    kind: type[HeldLock] = VirtualLock
+
+    def __init__(self, real: Any, module: str, attribute: str) -> None:
+        self._real = real
+        self._where = (module, attribute)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self._real)
+
+    def _lock(self) -> Any:
+        execution = virtual()
+        return self._real if execution is None else self._of(execution)
+
+    def _of(self, execution: Execution) -> HeldLock:
+        locks: dict[tuple[str, str], HeldLock] = execution.state.setdefault("global locks", {})
+        found = locks.get(self._where)
+        if found is None:
+            found = locks[self._where] = self.kind(execution, True)
+            _name(found, *self._where)
+        return found
+
+    def acquire(self, *arguments: Any, **options: Any) -> Any:
+        """As the real one."""
+        return self._lock().acquire(*arguments, **options)
+
+    def release(self) -> None:
+        """As the real one."""
+        self._lock().release()
+
+    def __enter__(self) -> Any:
+        return self._lock().__enter__()
+
+    def __exit__(self, *exc: object) -> None:
+        self._lock().__exit__(*exc)
+
+    def __repr__(self) -> str:
+        return repr(self._lock())
+
+    def __getattr__(self, name: str) -> Any:
+        # `locked` is of a Lock alone, `_is_owned` of an RLock alone: what the real one lacks is missing.
+        return getattr(self._lock(), name)
+
+
+class GlobalRLock(GlobalLock):
+    """Stands for a real RLock. A condition asks for these three once and keeps them."""
+
+    __slots__ = ()
+    kind = VirtualRLock
+
+    def _is_owned(self) -> Any:
+        return self._lock()._is_owned()
+
+    def _release_save(self) -> Any:
+        return self._lock()._release_save()
+
+    def _acquire_restore(self, saved: Any) -> None:
+        self._lock()._acquire_restore(saved)
+
+
+def _held(lock: Any) -> bool:
+    """Say whether somebody holds a real lock: then its state is none that an execution could begin with."""
+    if type(lock) is RLockType and lock._is_owned():
+        return True
+    if not lock.acquire(blocking=False):
+        return True
+    lock.release()
+    return False
+
+
+def _attributes(modules: Iterable[ModuleType]) -> Iterator[tuple[object, str, str, str, Any]]:
+    """Return (owner, attribute, module, dotted name, value) of module globals and class attributes."""
+    for module in modules:
+        where = module.__name__
+        for name, value in list(vars(module).items()):
+            yield module, name, where, name, value
+            # A look at the type, for an object may pretend to be a class.
+            if (
+                issubclass(type(value), type)
+                and value.__flags__ & (_HEAP | _IMMUTABLE) == _HEAP
+                and value.__module__ == where
+            ):
+                for attribute, held in list(vars(value).items()):
+                    yield value, attribute, where, f"{value.__qualname__}.{attribute}", held
+
+
+def exchanges(modules: Iterable[ModuleType]) -> list[Exchange]:
+    """Return what to exchange for what; one proxy for each lock, under however many names."""
+    proxies: dict[int, GlobalLock] = {}
+    found: list[Exchange] = []
+    conditions: list[Any] = []
+    for owner, attribute, module, dotted, value in _attributes(modules):
+        if module.startswith("concurrent."):
+            continue  # exchanged by `futures`
+        kind = type(value)
+        if kind is LockType or kind is RLockType:
+            proxy = proxies.get(id(value))
+            if proxy is None:
+                if _held(value):
+                    continue
+                stand = GlobalLock if kind is LockType else GlobalRLock
+                proxy = proxies[id(value)] = stand(value, module, dotted)
+            found.append((owner, attribute, proxy))
+        elif issubclass(kind, threading.Condition):
+            conditions.append(value)
+    for condition in conditions:
+        # Two conditions over one lock go on sharing it.
+        proxy = proxies.get(id(condition.__dict__.get("_lock")))
+        if proxy is not None:
+            found.append((condition, "_lock", proxy))
+            found += [
+                (condition, name, getattr(proxy, name))
+                for name in ("acquire", "release", "_release_save", "_acquire_restore", "_is_owned")
+                if name in condition.__dict__
+            ]
+    return found
+
+
+def settle(modules: Iterable[ModuleType]) -> None:
+    """Name the locks of modules that a body has imported: they are there in the first execution only."""
+    for _, _, module, dotted, value in _attributes(modules):
+        if type(value) in (VirtualLock, VirtualRLock) and not value._lasting:
+            value._lasting = True
+            _name(value, module, dotted)

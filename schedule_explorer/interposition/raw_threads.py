@@ -1,0 +1,44 @@
+"""_thread.start_new_thread: what old code starts is a virtual thread too."""
+
+from __future__ import annotations
+
+import _thread
+import threading
+from typing import Any
+
+from schedule_explorer.interposition.context import virtual
+from schedule_explorer.interposition.thread_state import end_thread, note_start
+
+_real_start: Any = _thread.start_new_thread
+
+
+def _start_new_thread(function: Any, args: Any, kwargs: Any = None) -> int:
+    execution = virtual()
+    if execution is None:
+        return _real_start(function, args) if kwargs is None else _real_start(function, args, kwargs)  # type: ignore[no-any-return]
+    if not callable(function):
+        raise TypeError("first arg must be callable")
+    if not isinstance(args, tuple):
+        raise TypeError("2nd arg must be a tuple")
+    if kwargs is not None and not isinstance(kwargs, dict):
+        raise TypeError("optional 3rd arg must be a dictionary")
+
+    def run() -> None:
+        try:
+            function(*args, **(kwargs or {}))
+        finally:
+            end_thread(execution)
+
+    spawned = execution.spawn(execution.current, getattr(function, "__name__", "thread"), run)
+    # Such threads do not keep a program from ending.
+    spawned.daemon = True
+    note_start(execution)
+    return spawned.ident
+
+
+PATCHES: list[tuple[object, str, Any]] = [
+    (_thread, "start_new_thread", _start_new_thread),
+    (_thread, "start_new", _start_new_thread),
+    (threading, "_start_new_thread", _start_new_thread),
+]
+PATCHES = [patch for patch in PATCHES if hasattr(patch[0], patch[1])]
