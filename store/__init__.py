@@ -1,1 +1,137 @@
-"""The reference boundary-snapshot store. Not built yet: the original design and the explorer come first."""
+"""Boundary snapshots: a store that forgets when it is told to.
+
+A model server saves snapshots of its prompt cache and reads them back; when a request is aborted, nothing
+of it may be left, in memory or on disk. `BoundarySnapshotStore` is all that a server needs. This note says
+how it keeps its promises; G1 to G14 are the guarantees, and ``tests/store`` has a module for each.
+
+The parts: ``boundary_store`` has the calls, ``state`` the tables and every change of them (no lock, thread
+or file in there), ``writer`` the thread, ``layout`` the names on disk and the lock of a session, ``codec``
+the snapshot as a file, ``outcomes`` what is answered.
+
+One save
+========
+
+A save that is accepted is a *generation*: an object of its own. Nothing is ever counted or cancelled by id,
+so what happens to one generation cannot reach another one of the same id.
+
+::
+
+               accept             take              wrote
+    save() ─────────────> queued ──────> in hand ──────────> on disk
+                            │              │  │                 │ forgotten, or replaced on disk
+                            │              │  │ failed          v
+                            │              │  └──────> failed   leaving ──removed──┐
+                            │ forgotten or │ forgotten or │                         │
+                            │ superseded   v superseded   │ forgotten or superseded │
+                            │           cancelled         │                         v
+                            │              │ let go       └───────────────────> released
+                            └──────────────┴──────────────────────────────────────^
+
+* *queued*, *in hand*, *failed*: `load` serves it from memory. *on disk*: from its file.
+* *cancelled*: in hand, and nobody can load it any more, because a cleanup forgot it or a newer save of its
+  key superseded it. The writer still reads the arrays, so their bytes are still counted; it stops after the
+  present system call, removes what it wrote, and lets go.
+* *leaving*: nobody can load it, and its file is to be removed. It stays in a table until the file is gone,
+  so that every later cleanup of the request finds it, and removes it too or waits for nobody.
+* *released*: no table, no array and no file.
+
+The arrays are referred to by `Generation.payload` alone (and by whoever is inside the write or a `load`).
+
+Lock order, and who waits for whom
+==================================
+
+There is one lock, and nothing is taken while it is held: so there is no order to break. Under it run dict
+operations and `notify`; no file operation, no logging, no call of the caller's code, no MLX, and no memory is
+given back: `StoreState.drain` hands what was let go to whoever has the lock (G7). Two more
+bare locks serve as a signal and a flag of the finalizer and guard nothing; neither is waited for under the
+lock.
+
+* The writer waits for its signal, without a timeout.
+* A cleanup waits (`let_go`) for the writer to be done with one generation that the cleanup covers, at most
+  for its timeout. Nobody else waits: a save, a look, or the cleanup of another request never does (G6).
+
+Linearization points
+====================
+
+save
+    The lock section of `StoreState.accept`: tables, queue slot and bytes change at once, or not at all.
+load, has
+    The lock section that looks the key up. A `load` that then finds its file gone looks again: whatever
+    removed it (a cleanup, a newer save) is in the tables by then. If the key still has that generation,
+    somebody else removed the file; that is logged, and forgetting it is one more lock section.
+cleanup_request, cleanup_all
+    The lock section of `StoreState.forget`. What follows only removes files that nobody can reach.
+shutdown
+    The lock section of `StoreState.close`, which with ``cleanup=True`` is the one of `forget`.
+
+Why each guarantee holds
+========================
+
+G1
+    `forget` finds every generation of a request: those in `current`; the older file that one of them
+    replaces; those `leaving`; and the one in hand. On disk: the cleanup unlinks it. Queued: no file was
+    ever made. In hand: the writer writes in staging, and only its one rename makes a name in the live tree.
+    Either the cleanup sees the writer let go, which it does after it removed the names; or the time is
+    over, and the cleanup renames the staging directory away and then unlinks the final name. After the
+    first, the writer's rename fails for want of its source; had it come before, the second removed its
+    result. The name belongs to this generation, so the unlink hits nothing else. The directory is renamed
+    rather than the file, because a rename of the file would wait for the write that is stuck.
+G2
+    The first thing the writer does when its operation returns is to look at the phase; for *cancelled* it
+    removes both names that the staging directory may have, and goes on in a new one.
+G3
+    Accepted means in `current` with its payload, and the payload is let go only by `wrote` (the file is
+    whole, closed and renamed), by being superseded, or by a cleanup. A failed write keeps both. A directory
+    that vanished is made anew, and the write tried once more.
+G4
+    `current` has the newest. An older file is removed only when the newer one is on disk, and by its own
+    name.
+G5
+    A cleanup marks generation objects; a later save is a new object with new names.
+G6
+    `forget` touches the tables of one request, and `wait_for` waits for one generation.
+G7
+    Above. A data write is on the writer's thread alone.
+G8
+    `pending_bytes` changes where a payload is set or cleared and nowhere else. The writer holds no array in
+    a local variable between two tasks, nor in the traceback of a failed write.
+G9
+    Handles: see `codec`. A load from disk is evaluated before it returns; a file is renamed when it is
+    whole; its name is never used again.
+G10
+    Closing is a flag under the lock, and the writer leaves when the queue is empty. The thread refers to
+    the tables, not to the store: a finalizer of the store signals it, without any lock, because a finalizer
+    may run in the middle of anything.
+G11
+    A session is removed only by who holds the lock (flock) of its lock file and finds that file under its
+    name; see `layout`. The kernel drops the lock when the process ends, however it ends.
+G12
+    No name on disk comes from an id. Files are made with O_EXCL and O_NOFOLLOW in directories of the owner.
+G13
+    Whatever ends the loop of the writer is caught, told to the tables, and refuses saves from then on. What
+    was accepted stays loadable from memory, and cleanups do their own work.
+G14
+    The points above, each inside its call, on tables that are changed under one lock.
+
+Limits: a process that was forked must not use the store of its parent, for it has no writer. Files are not
+synced to the device: they are ephemeral, and the next start sweeps them. At the exit of a process without
+`shutdown` its files stay until then.
+"""
+
+from __future__ import annotations
+
+try:
+    import mlx.core as _mlx  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "the snapshot store needs MLX: install it with `pip install mlx` on macOS, or "
+        "`pip install 'mlx[cpu]'` (or 'mlx[cuda]') on Linux"
+    ) from error
+
+from store.boundary_store import BoundarySnapshotStore
+from store.outcomes import CleanupOutcome, StoreStats
+
+#: the name of the class that this one takes the place of: a server changes one import line
+BoundarySnapshotSSDStore = BoundarySnapshotStore
+
+__all__ = ["BoundarySnapshotSSDStore", "BoundarySnapshotStore", "CleanupOutcome", "StoreStats"]

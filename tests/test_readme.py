@@ -41,7 +41,7 @@ def test_readme_shows_the_failing_schedule_as_printed(capsys: pytest.CaptureFixt
     assert without_token(block) == without_token(printed)
 
 
-@pytest.mark.parametrize("heading", ["Your flaky test, made deterministic"])
+@pytest.mark.parametrize("heading", ["Your flaky test, made deterministic", "The store in ten lines"])
 def test_readme_code_runs_as_written(
     heading: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

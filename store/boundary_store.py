@@ -1,0 +1,258 @@
+"""The store as a server sees it: arguments, answers, and which lock section does what."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from store import codec, layout
+from store.layout import Layout
+from store.outcomes import CleanupOutcome, StoreStats
+from store.state import Generation, StoreState
+from store.writer import Writer, remove_files
+
+logger = logging.getLogger("store")
+Extractor = Callable[[list[Any]], tuple[list[dict[str, Any]], Any]]
+
+
+class BoundarySnapshotStore:
+    """Keeps snapshots of prompt caches in memory until they are on disk, and forgets them on demand.
+
+    The package docstring says why it keeps its promises.
+
+    Arguments:
+        base_dir: a directory, made when it is not there. What dead sessions left in it is removed; stores
+            that are alive, in this process or another, share it without touching each other's files.
+        max_pending_bytes: a save is refused when more bytes than this would be kept in memory; None for no
+            bound.
+        cleanup_request_timeout: seconds that `cleanup_request` waits for the writer, when the writer is busy
+            with a snapshot of that very request.
+        cleanup_all_timeout: the same for `cleanup_all`.
+
+    Raises:
+        OSError: `base_dir` is no directory, or cannot be written.
+        ValueError: another argument is out of range.
+    """
+
+    def __init__(
+        self,
+        base_dir: str | os.PathLike[str],
+        *,
+        max_pending_bytes: int | None = 2 << 30,
+        cleanup_request_timeout: float = 2.0,
+        cleanup_all_timeout: float = 5.0,
+    ) -> None:
+        if max_pending_bytes is not None and max_pending_bytes < 0:
+            raise ValueError(f"max_pending_bytes is {max_pending_bytes}: give 0 or more, None for no bound")
+        for seconds in (cleanup_request_timeout, cleanup_all_timeout):
+            if not 0 <= seconds <= threading.TIMEOUT_MAX:
+                raise ValueError(f"a timeout is {seconds}: give a number of seconds, 0 or more")
+        self._cleanup_request_timeout = cleanup_request_timeout
+        self._cleanup_all_timeout = cleanup_all_timeout
+        self._layout = Layout(base_dir)
+        self._state = StoreState(max_pending_bytes)
+        self._writer = Writer(self._state, self._layout)
+        self._lock = self._writer.lock
+        try:
+            self._writer.thread.start()
+        except BaseException:
+            self._layout.destroy()
+            raise
+        self._finalizer = weakref.finalize(self, self._writer.abandon)
+        # At the exit of the process, the lock of the session goes, and the next start sweeps.
+        self._finalizer.atexit = False
+
+    @property
+    def root(self) -> Path:
+        """The directory below `base_dir` that holds everything this store and its siblings make."""
+        return Path(self._layout.root)
+
+    # -- snapshots ---------------------------------------------------------------------------------
+
+    def save(
+        self, request_id: str, token_count: int, snapshot_cache: list[Any],
+        extract_cache_states_fn: Extractor,
+    ) -> bool:
+        """Accept a snapshot; False when it cannot be, which is logged with the reason and leaves no trace.
+
+        The arrays are evaluated on the calling thread. No bytes are copied but those of arrays that are not
+        contiguous, and nothing is written before this returns.
+        """
+        try:
+            _check_key(request_id, token_count)
+            layers, _ = extract_cache_states_fn(snapshot_cache)
+            snapshot = codec.encode(request_id, token_count, layers)
+        except Exception as error:
+            logger.warning(
+                "the snapshot %.80r/%.20r cannot be saved: %s: %s", request_id, token_count,
+                type(error).__name__, error,
+            )
+            return False
+        generation = Generation(request_id, token_count, snapshot, snapshot.nbytes)
+        with self._lock:
+            refusal = self._state.accept(generation)
+            if refusal is None:
+                self._writer.wake()
+            released = self._state.drain()
+        del released
+        if refusal is None:
+            return True
+        logger.warning("the snapshot %.80r/%s is refused: %s", request_id, token_count, refusal)
+        return False
+
+    def load(self, request_id: str, token_count: int) -> list[dict[str, Any]] | None:
+        """Return a snapshot, evaluated, in containers of its own; None when there is none."""
+        if not _is_key(request_id, token_count):
+            return None
+        while True:
+            with self._lock:
+                generation = self._state.find(request_id, token_count)
+                snapshot = None if generation is None else generation.payload
+            if generation is None:
+                return None
+            if snapshot is not None:
+                return codec.decode(snapshot)
+            try:
+                return codec.read(generation.place.final)
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+            # A cleanup or a newer save may have removed the file since; if so, what they left is the answer.
+            there = os.path.lexists(generation.place.final)
+            with self._lock:
+                current = self._state.find(request_id, token_count) is generation
+                if current and not there:
+                    self._state.vanished(generation)
+                    self._state.removed([generation])
+            if current:
+                logger.warning("the snapshot %.80r/%s cannot be read: %s", request_id, token_count, reason)
+                return None
+
+    def has(self, request_id: str, token_count: int) -> bool:
+        """Say whether `load` would return a snapshot."""
+        if not _is_key(request_id, token_count):
+            return False
+        with self._lock:
+            return self._state.find(request_id, token_count) is not None
+
+    # -- forgetting --------------------------------------------------------------------------------
+
+    def cleanup_request(self, request_id: str) -> CleanupOutcome:
+        """Forget all snapshots of one request, and remove their files."""
+        if not isinstance(request_id, str):
+            logger.warning("cleanup_request() of %.80r: a request id is a string", request_id)
+            return CleanupOutcome()
+        return self._cleanup(request_id, self._cleanup_request_timeout)
+
+    def cleanup_all(self) -> CleanupOutcome:
+        """Forget all snapshots of this store, and remove their files."""
+        return self._cleanup(None, self._cleanup_all_timeout)
+
+    def shutdown(self, *, cleanup: bool = False, timeout: float = 5.0) -> bool:
+        """Stop: refuse saves, serve nothing, let accepted writes finish, and end the writer.
+
+        Arguments:
+            cleanup: forget everything instead, and remove the session from the disk.
+            timeout: seconds to wait. What is queued then is dropped; what is stuck is finished, or removed
+                after `cleanup`, when its operation returns.
+
+        Returns:
+            Whether the writer has ended, and with `cleanup`, whether nothing is left on disk.
+        """
+        timeout = min(max(0.0, timeout), threading.TIMEOUT_MAX)
+        deadline = time.monotonic() + timeout
+        complete = True
+        if cleanup:
+            complete = self._cleanup(None, timeout, close=True).complete
+        else:
+            with self._lock:
+                self._state.close()
+                self._writer.wake()
+                released = self._state.drain()
+            del released
+        self._writer.thread.join(max(0.0, deadline - time.monotonic()))
+        with self._lock:
+            ended = not self._writer.running
+            if not ended:
+                self._state.give_up()
+            elif self._state.death is not None and not cleanup:
+                complete = False
+            released = self._state.drain()
+        del released
+        if cleanup and ended and complete:
+            self._layout.destroy()
+        return ended and complete
+
+    def _cleanup(self, request_id: str | None, timeout: float, *, close: bool = False) -> CleanupOutcome:
+        with self._lock:
+            found = self._state.forget(request_id)
+            if close:
+                self._state.close()
+                self._writer.wake()
+            released = self._state.drain()
+            if not found.files and found.in_hand is None:
+                return CleanupOutcome(found.count)
+        del released
+        deadline = time.monotonic() + timeout
+        errors = remove_files(found.files)
+        stuck = found.in_hand
+        with self._lock:
+            if errors:
+                self._state.last_error = errors[-1]
+            else:
+                self._state.removed(found.files)
+            if stuck is not None:
+                if self._writer.wait_for(stuck, time.monotonic, deadline):
+                    if stuck in self._state.leaving:
+                        errors.append(self._state.last_error or "")
+                    stuck = None
+                else:
+                    stuck.stolen = True
+                    self._state.deferred_cleanups += 1
+        if stuck is not None:
+            logger.warning(
+                "the writer is stuck with the snapshot %.80r/%s: it is removed when the writer returns",
+                stuck.request_id, stuck.token_count,
+            )
+            try:
+                layout.steal(stuck.place)
+            except OSError as error:
+                errors.append(f"{type(error).__name__}: {error}")
+        if errors:
+            logger.warning("files of a cleanup were not removed: %s", "; ".join(errors))
+        return CleanupOutcome(found.count, stuck is not None, tuple(errors))
+
+    # -- the rest ----------------------------------------------------------------------------------
+
+    def stats(self) -> StoreStats:
+        """Return the numbers of this store."""
+        with self._lock:
+            return self._state.stats()
+
+    def __enter__(self) -> BoundarySnapshotStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Shut down and remove everything: nothing could load it any more."""
+        self.shutdown(cleanup=True)
+
+
+def _is_key(request_id: object, token_count: object) -> bool:
+    return isinstance(request_id, str) and isinstance(token_count, int)
+
+
+def _check_key(request_id: object, token_count: object) -> None:
+    if not isinstance(request_id, str):
+        raise TypeError(f"a request id is a string, not {type(request_id).__name__}")
+    if not isinstance(token_count, int) or isinstance(token_count, bool):
+        raise TypeError(f"a token count is an int, not {type(token_count).__name__}")
+    if token_count < 0:
+        raise ValueError(f"a token count is not negative: {token_count}")

@@ -1,0 +1,270 @@
+"""A snapshot as handles and a description, as the bytes of one safetensors file, and back.
+
+`encode` runs on the inference thread and copies no array that is contiguous: it keeps an array object of its
+own over the same buffer. MLX never writes to a buffer that two arrays share, so whatever the caller does to
+its arrays afterwards (in-place updates, donation, dropping them) leaves the handle's bytes alone; and the
+handle is an object that nobody else has, so that it cannot be updated in place either.
+
+The file is what `safetensors` writes: eight bytes of header length, the header in JSON, padded with spaces,
+then the tensors without holes, the widest dtype first. It is put together here and not by
+`safetensors.serialize_file`, because that is one call that cannot be stopped: a cleanup would have to wait
+until gigabytes are on disk that nobody wants any more.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import mlx.core as mx
+
+#: MLX dtype -> (its name in a safetensors header, bytes of an element)
+_DTYPES: dict[Any, tuple[str, int]] = {
+    mx.bool_: ("BOOL", 1), mx.uint8: ("U8", 1), mx.int8: ("I8", 1), mx.uint16: ("U16", 2),
+    mx.int16: ("I16", 2), mx.uint32: ("U32", 4), mx.int32: ("I32", 4), mx.uint64: ("U64", 8),
+    mx.int64: ("I64", 8), mx.float16: ("F16", 2), mx.bfloat16: ("BF16", 2), mx.float32: ("F32", 4),
+    mx.float64: ("F64", 8), mx.complex64: ("C64", 8),
+}  # fmt: skip
+_BY_NAME = {name: dtype for dtype, (name, _) in _DTYPES.items()}
+#: bytes that one system call writes at most, which is how soon a cancelled write stops
+_CHUNK = 1 << 22
+#: buffers that one system call takes at most; the least that systems allow is 1024 (Linux, macOS)
+_BUFFERS = 512
+
+Layers = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a save keeps: handles of the arrays, and how they are nested.
+
+    Attributes:
+        layers: one description a layer; `_describe` says what is in it.
+        tensors: the arrays (or bytes) by their names in the file.
+        metadata: the string metadata of the file.
+        nbytes: bytes of all arrays.
+    """
+
+    layers: list[dict[str, Any]]
+    tensors: dict[str, Any]
+    metadata: dict[str, str]
+    nbytes: int
+
+
+class SnapshotError(ValueError):
+    """What was given cannot be saved."""
+
+
+def encode(request_id: str, token_count: int, layers: object) -> Snapshot:
+    """Take handles of all arrays and describe how they are nested.
+
+    Raises:
+        SnapshotError: it is not a list of dicts, or a leaf is neither an array nor plain data.
+    """
+    if not isinstance(layers, list) or not layers:
+        raise SnapshotError(f"the extractor must give a list of at least one dict, not {_brief(layers)}")
+    tensors: dict[str, Any] = {}
+    described = []
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, dict) or not all(isinstance(key, str) for key in layer):
+            raise SnapshotError(f"layer {i} must be a dict with strings as keys, not {_brief(layer)}")
+        described.append({key: _describe(value, f"layer_{i}", key, tensors) for key, value in layer.items()})
+    mx.eval([tensor for tensor in tensors.values() if not isinstance(tensor, bytes)])
+    metadata = {
+        # A lone surrogate is no Unicode text: JSON readers refuse it.
+        "request_id": request_id.encode("utf-8", "backslashreplace").decode("utf-8"),
+        "token_count": str(token_count),
+        "num_layers": str(len(described)),
+        "layer_info": json.dumps(described),
+    }
+    return Snapshot(described, tensors, metadata, sum(_nbytes(tensor) for tensor in tensors.values()))
+
+
+def decode(snapshot: Snapshot) -> Layers:
+    """Return what was saved, in containers and array objects that nobody else has, over the same buffers."""
+    return _restored(snapshot.layers, lambda name: copy.copy(snapshot.tensors[name]))
+
+
+def _brief(value: object) -> str:
+    return f"{type(value).__name__} {value!r:.60}" if isinstance(value, int | str | None) else (
+        "an empty list" if value == [] else type(value).__name__
+    )
+
+
+# -- nesting -----------------------------------------------------------------------------------------------
+
+
+def _describe(value: Any, prefix: str, field: str, tensors: dict[str, Any]) -> Any:
+    """Describe a value in JSON, and take its arrays out.
+
+    A value of JSON that is neither a list nor a dict is itself; anything else is a dict with one key, which
+    is its kind. Element ``k`` of a state is ``<prefix>_state_<k>`` in the file; when it is a tuple itself,
+    its own elements are ``<prefix>_sub_<k>_state_<j>``.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, mx.array):
+        if value.dtype not in _DTYPES:
+            raise SnapshotError(f"safetensors cannot hold the dtype {value.dtype}")
+        # A float64 array lives on the CPU only.
+        handle = mx.contiguous(value, stream=mx.cpu) if value.dtype == mx.float64 else mx.contiguous(value)
+        return {"array": _add(tensors, f"{prefix}_{field}", handle)}
+    if isinstance(value, bytes):
+        return {"bytes": _add(tensors, f"{prefix}_{field}", value)}
+    if isinstance(value, tuple | list):
+        return {"tuple" if isinstance(value, tuple) else "list": [
+            _describe(element, f"{prefix}_sub_{k}", field, tensors)
+            if isinstance(element, tuple | list)
+            else _describe(element, prefix, f"{field}_{k}", tensors)
+            for k, element in enumerate(value)
+        ]}  # fmt: skip
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise SnapshotError(f"{prefix} {field} has a dict with keys that are not strings")
+        return {"dict": {
+            key: _describe(one, prefix, f"{field}_{key}", tensors) for key, one in value.items()
+        }}  # fmt: skip
+    raise SnapshotError(f"{prefix} {field} holds a {type(value).__module__}.{type(value).__qualname__}")
+
+
+def _add(tensors: dict[str, Any], name: str, tensor: Any) -> str:
+    if not name.isprintable():
+        name = f"tensor_{len(tensors)}"
+    while name in tensors:
+        name += "_"
+    tensors[name] = tensor
+    return name
+
+
+def _restored(layers: list[dict[str, Any]], tensor: Callable[[str], Any]) -> Layers:
+    return [{key: _restore(value, tensor) for key, value in layer.items()} for layer in layers]
+
+
+def _restore(described: Any, tensor: Callable[[str], Any]) -> Any:
+    if not isinstance(described, dict):
+        return described
+    ((kind, value),) = described.items()
+    if kind == "array":
+        return tensor(value)
+    if kind == "tuple":
+        return tuple([_restore(element, tensor) for element in value])
+    if kind == "list":
+        return [_restore(element, tensor) for element in value]
+    if kind == "dict":
+        return {key: _restore(one, tensor) for key, one in value.items()}
+    data = tensor(value)
+    return data if isinstance(data, bytes) else bytes(memoryview(data)) if data.size else b""
+
+
+# -- writing -----------------------------------------------------------------------------------------------
+
+
+def _nbytes(tensor: Any) -> int:
+    return len(tensor) if isinstance(tensor, bytes) else int(tensor.nbytes)
+
+
+def _buffers(snapshot: Snapshot) -> Iterator[memoryview]:
+    """Give the bytes of the file, one buffer after the other, without a copy."""
+    entries = []
+    for name, tensor in snapshot.tensors.items():
+        if isinstance(tensor, bytes):
+            entries.append((1, name, "U8", [len(tensor)], tensor))
+        else:
+            dtype, width = _DTYPES[tensor.dtype]
+            entries.append((width, name, dtype, list(tensor.shape), tensor))
+    entries.sort(key=lambda entry: (-entry[0], entry[1]))
+    header: dict[str, Any] = {"__metadata__": snapshot.metadata}
+    offset = 0
+    for _, name, dtype, shape, tensor in entries:
+        end = offset + _nbytes(tensor)
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % 8)
+    yield memoryview(len(text).to_bytes(8, "little") + text)
+    for *_, tensor in entries:
+        if _nbytes(tensor):
+            # A view of an array of no elements cannot be cast.
+            yield memoryview(tensor).cast("B")
+
+
+def write(fd: int, snapshot: Snapshot, wanted: Callable[[], bool]) -> bool:
+    """Write the file into a descriptor; False when it stopped because `wanted` said so.
+
+    Every system call reads at most one chunk, without the interpreter lock and without a copy; `wanted` is
+    asked between two calls. Nothing refers to an array when this returns or raises.
+    """
+    batch: list[memoryview] = []
+    size = 0
+    calls = 0
+
+    def flush() -> bool:
+        nonlocal size, calls
+        while batch:
+            if calls and not wanted():
+                return False
+            calls += 1
+            done = os.writev(fd, batch)
+            while batch and done >= len(batch[0]):
+                done -= len(batch.pop(0))
+            if batch:
+                batch[0] = batch[0][done:]
+        size = 0
+        return True
+
+    for buffer in _buffers(snapshot):
+        start = 0
+        while start < len(buffer):
+            piece = buffer[start : start + _CHUNK - size]
+            batch.append(piece)
+            start += len(piece)
+            size += len(piece)
+            # Calls end at multiples of the chunk in the file: others would be slower.
+            if (size == _CHUNK or len(batch) == _BUFFERS) and not flush():
+                return False
+    return flush()
+
+
+# -- reading -----------------------------------------------------------------------------------------------
+
+
+def read(path: str) -> Layers:
+    """Return the snapshot of one file, evaluated: the file may go away afterwards.
+
+    Raises:
+        OSError, RuntimeError, ValueError, KeyError: there is no such file, or `write` did not write it.
+    """
+    try:
+        loaded: Any = mx.load(path, format="safetensors", return_metadata=True)
+        tensors, metadata = loaded
+        mx.eval(tensors)
+    except RuntimeError as error:
+        # mx.load knows every dtype but F64, and then refuses the whole file.
+        if "F64" not in str(error):
+            raise
+        tensors, metadata = _read_all(path)
+    return _restored(json.loads(metadata["layer_info"]), tensors.__getitem__)
+
+
+def _read_all(path: str) -> tuple[dict[str, Any], dict[str, str]]:
+    with open(path, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        data = memoryview(file.read())
+    metadata: dict[str, str] = header.pop("__metadata__")
+    return {name: _array(entry, data) for name, entry in header.items()}, metadata
+
+
+def _array(entry: dict[str, Any], data: memoryview) -> Any:
+    start, end = entry["data_offsets"]
+    dtype, shape = _BY_NAME[entry["dtype"]], entry["shape"]
+    if start == end:
+        array = mx.zeros(shape, dtype=dtype, stream=mx.cpu)
+    else:
+        flat: Any = mx.array(data[start:end])  # type: ignore[arg-type]
+        array = mx.reshape(flat.view(dtype, stream=mx.cpu), shape, stream=mx.cpu)
+    mx.eval(array)
+    return array

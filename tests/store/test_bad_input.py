@@ -1,0 +1,178 @@
+"""Bad arguments and bad directories have a clear outcome: an exception at the start, False later."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import pytest
+from store_support import extract, files, save, settled, values
+
+import store as package
+from store import BoundarySnapshotSSDStore, BoundarySnapshotStore, layout
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Strange:
+    """Nothing that a file could hold."""
+
+
+def boom(snapshot: list[Any]) -> Any:
+    """An extractor with a bug."""
+    raise ZeroDivisionError("a bug of the model")
+
+
+@pytest.mark.parametrize(
+    ("request_id", "token_count", "extractor", "said"),
+    [
+        (None, 0, extract, "string"), (b"a", 0, extract, "string"), (["a"], 0, extract, "string"),
+        ("a", -1, extract, "negative"), ("a", 1.5, extract, "int"), ("a", "1", extract, "int"),
+        ("a", True, extract, "int"), ("a", None, extract, "int"),
+        ("a", 0, boom, "a bug of the model"), ("a", 0, None, "callable"),
+        ("a", 0, lambda s: None, "TypeError"),
+        ("a", 0, lambda s: ([], None), "at least one"), ("a", 0, lambda s: (None, None), "at least one"),
+        ("a", 0, lambda s: ("layers", None), "list"), ("a", 0, lambda s: ([1], None), "layer 0"),
+        ("a", 0, lambda s: ([{1: 2}], None), "layer 0"), ("a", 0, lambda s: ([], None, None), "unpack"),
+        ("a", 0, lambda s: ([{"state": (Strange(),)}], None), "Strange"),
+        ("a", 0, lambda s: ([{"state": ({1: 2},)}], None), "keys"),
+        ("a", 0, lambda s: ([{"state": (10**5000,)}], None), "ValueError"),
+    ],
+)  # fmt: skip
+def test_a_save_is_false_and_says_why(
+    store: BoundarySnapshotStore, caplog: pytest.LogCaptureFixture, request_id: Any, token_count: Any,
+    extractor: Callable[..., Any], said: str,
+) -> None:
+    with caplog.at_level(logging.WARNING, "store"):
+        assert store.save(request_id, token_count, [mx.zeros((2,))], extractor) is False
+    assert said in caplog.text
+    assert store._state.current == {} and store.stats().pending_bytes == 0
+
+
+def test_a_state_that_contains_itself(store: BoundarySnapshotStore) -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    assert not store.save("a", 0, [endless], extract)
+
+
+def test_looks_at_nonsense(store: BoundarySnapshotStore, caplog: pytest.LogCaptureFixture) -> None:
+    nonsense: list[Any] = [None, 1, [], {}, object()]
+    for request_id in nonsense:
+        assert store.load(request_id, 0) is None
+        assert store.has(request_id, 0) is False
+        assert store.cleanup_request(request_id)
+    assert store.load("a", []) is None and store.has("a", {}) is False  # type: ignore[arg-type]
+    assert "a request id is a string" in caplog.text
+
+
+def test_an_interrupted_extractor_leaves_no_trace(store: BoundarySnapshotStore) -> None:
+    def interrupted(snapshot: list[Any]) -> Any:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.save("a", 0, [], interrupted)
+    assert store._state.current == {} and save(store, "a")
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"max_pending_bytes": -1}, ValueError), ({"cleanup_request_timeout": -1}, ValueError),
+        ({"cleanup_all_timeout": float("nan")}, ValueError), ({"cleanup_all_timeout": 1e30}, ValueError),
+        ({"max_pending_bytes": "1"}, TypeError),
+    ],
+)  # fmt: skip
+def test_options_out_of_range(tmp_path: Path, options: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        BoundarySnapshotStore(tmp_path / "cache", **options)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_directories_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "dangling").symlink_to(tmp_path / "file")
+    for base in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / "dangling"):
+        with pytest.raises(OSError):
+            BoundarySnapshotStore(base)
+    for nonsense in ("", "a\0b"):
+        with pytest.raises(ValueError, match="base_dir"):
+            BoundarySnapshotStore(nonsense)
+    with pytest.raises(TypeError):
+        BoundarySnapshotStore(None)  # type: ignore[arg-type]
+    assert files(tmp_path) == ["dangling", "file"]
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mkdir(path: Any, mode: int = 0o777, **options: Any) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    with pytest.raises(PermissionError):
+        BoundarySnapshotStore(tmp_path / "cache")
+
+
+def test_a_directory_that_can_no_longer_be_written(
+    store: BoundarySnapshotStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def create(place: layout.Place) -> int:
+        raise PermissionError(13, "Permission denied", place.part)
+
+    monkeypatch.setattr(layout, "create", create)
+    assert save(store, "a", 4.0)
+    settled(store)
+    assert "Permission denied" in caplog.text and values(store.load("a", 0)) == [4.0] * 4
+
+
+def test_a_disk_that_is_full_for_real(tmp_path: Path) -> None:
+    """The limit of a process on the size of its files stands for the end of the disk."""
+    program = textwrap.dedent("""
+        import resource, sys
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        sys.path.insert(0, sys.argv[2])
+        from store_support import *
+        store = BoundarySnapshotStore(sys.argv[1])
+        assert save(store, "big", 1.0, size=1 << 20) and save(store, "small", 2.0)
+        settled(store)
+        assert values(store.load("big", 0)) == [1.0] * (1 << 20)
+        stats = store.stats()
+        assert (stats.failed_writes, stats.on_disk, stats.pending_bytes) == (1, 1, 4 << 20), stats
+        assert "EFBIG" in stats.last_error or "File too large" in stats.last_error
+        assert len(live(store)) == 1 and store.cleanup_all() and files(store.root) == []
+    """)
+    subprocess.run(
+        [sys.executable, "-c", program, tmp_path, Path(__file__).parent], check=True, cwd=ROOT,
+        capture_output=True, timeout=60,
+    )
+
+
+def test_without_mlx() -> None:
+    program = "import sys; sys.modules['mlx'] = sys.modules['mlx.core'] = None; import store"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "ImportError: the snapshot store needs MLX: install it with `pip install mlx`" in done.stderr
+
+
+def test_the_names_of_the_package() -> None:
+    assert BoundarySnapshotSSDStore is BoundarySnapshotStore
+    assert all(hasattr(package, name) for name in package.__all__)
+
+
+def test_positional_arguments_stay_compatible(tmp_path: Path) -> None:
+    store = BoundarySnapshotSSDStore(str(tmp_path))
+    assert store.save("a", 8, [mx.zeros((2,))], extract) is True
+    assert store.has("a", 8) is True
+    loaded = store.load("a", 8)
+    assert isinstance(loaded, list)
+    assert sorted(loaded[0]) == ["cache_type", "class_name", "meta_state", "state"]
+    store.cleanup_request("a")
+    store.cleanup_all()
+    store.shutdown()

@@ -1,0 +1,140 @@
+"""G1: when a cleanup returns, nothing of an earlier save is in the live tree, and nothing gets there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from store_support import LONG, Disk, files, later, live, save, settled, waiting
+
+from store import BoundarySnapshotStore, layout
+
+Cleanup = Callable[[BoundarySnapshotStore], Any]
+CLEANUPS = [
+    pytest.param(lambda store: store.cleanup_all(), id="all"),
+    pytest.param(lambda store: store.cleanup_request("a"), id="request"),
+]
+
+
+@pytest.mark.parametrize("cleanup", CLEANUPS)
+@pytest.mark.parametrize("after", [False, True])
+def test_a_snapshot_in_hand_is_waited_for(
+    store: BoundarySnapshotStore, disk: Disk, tmp_path: Path, cleanup: Cleanup, after: bool
+) -> None:
+    arrived, gate = disk.hold("a", after=after)
+    assert save(store, "a")
+    assert arrived.wait(LONG)
+    outcome = later(lambda: cleanup(store))
+    waiting(store)
+    assert not store.has("a", 0)
+    gate.set()
+    assert outcome()
+    assert files(tmp_path) == []
+    settled(store)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("cleanup", CLEANUPS)
+def test_queued_snapshots_are_never_written(
+    store: BoundarySnapshotStore, disk: Disk, tmp_path: Path, cleanup: Cleanup
+) -> None:
+    arrived, gate = disk.hold("b")
+    save(store, "b")
+    assert arrived.wait(LONG)
+    for count in range(3):
+        save(store, "a", count=count)
+    outcome = later(lambda: cleanup(store))
+    gate.set()
+    assert outcome()
+    settled(store)
+    assert "a" not in disk.written
+
+
+@pytest.mark.parametrize("cleanup", CLEANUPS)
+def test_files_on_disk_go(store: BoundarySnapshotStore, tmp_path: Path, cleanup: Cleanup) -> None:
+    for count in range(3):
+        save(store, "a", count=count)
+    settled(store)
+    assert len(live(store)) == 3
+    outcome = cleanup(store)
+    assert outcome and outcome.forgotten == 3
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("cleanup", CLEANUPS)
+@pytest.mark.parametrize("published", [False, True], ids=["before the rename", "after the rename"])
+def test_a_rename_that_comes_late_finds_nothing(
+    store: BoundarySnapshotStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cleanup: Cleanup,
+    published: bool,
+) -> None:
+    arrived, gate = threading.Event(), threading.Event()
+    real = layout.publish
+    late: list[BaseException] = []
+
+    def publish(place: layout.Place) -> None:
+        if published:
+            real(place)
+        arrived.set()
+        assert gate.wait(LONG)
+        if not published:
+            try:
+                real(place)
+            except OSError as error:
+                late.append(error)
+                raise
+
+    monkeypatch.setattr(layout, "publish", publish)
+    store._cleanup_request_timeout = store._cleanup_all_timeout = 0.0
+    save(store, "a")
+    assert arrived.wait(LONG)
+    outcome = cleanup(store)
+    assert outcome.deferred and not outcome
+    assert live(store) == []
+    gate.set()
+    settled(store)
+    assert live(store) == [] and files(tmp_path) == []
+    assert [type(error) for error in late] == ([] if published else [FileNotFoundError])
+
+
+def test_two_cleanups_of_one_snapshot_are_both_exact(
+    store: BoundarySnapshotStore, disk: Disk, tmp_path: Path
+) -> None:
+    arrived, gate = disk.hold("a")
+    save(store, "a")
+    assert arrived.wait(LONG)
+    first = later(lambda: store.cleanup_request("a"))
+    waiting(store)
+    second = later(store.cleanup_all)
+    gate.set()
+    assert first() and second()
+    assert files(tmp_path) == []
+
+
+def test_a_file_that_cannot_be_removed_is_told_and_tried_again(
+    store: BoundarySnapshotStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(store, "a")
+    settled(store)
+    with monkeypatch.context() as patch:
+
+        def refuse(path: str) -> None:
+            raise PermissionError(13, "no", path)
+
+        patch.setattr(layout, "remove_file", refuse)
+        outcome = store.cleanup_request("a")
+    assert not outcome and not outcome.deferred and "PermissionError" in outcome.errors[0]
+    assert not store.has("a", 0)
+    assert store.cleanup_request("a")
+    assert files(tmp_path) == []
+
+
+def test_a_snapshot_that_was_replaced_leaves_no_file(store: BoundarySnapshotStore, tmp_path: Path) -> None:
+    for value in range(5):
+        save(store, "a", value)
+        settled(store)
+    assert len(files(tmp_path)) == 1
+    assert store.cleanup_request("a")
+    assert files(tmp_path) == []

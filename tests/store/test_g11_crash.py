@@ -1,0 +1,160 @@
+"""G11: the next store removes what dead sessions left, and never touches a session that is alive."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from store_support import LONG, files, live, save, settled, values
+
+from store import BoundarySnapshotStore, layout
+
+KILLS = int(os.environ.get("STORE_KILLS", "20"))
+HERE = Path(__file__).parent
+
+
+def sessions(base: Path) -> list[str]:
+    """Return the names of all sessions on a directory."""
+    return sorted(os.listdir(base / "_boundary_snapshots"))
+
+
+def crashed(base: Path, name: str = "session-000007", *, lock: bool = True) -> Path:
+    """Make what a killed process leaves: a session whose lock nobody holds."""
+    session = base / "_boundary_snapshots" / name
+    for part in ("live", "staging-0", "trash-0"):
+        (session / part).mkdir(parents=True)
+        (session / part / "0000000000000000.safetensors").write_text("the shadow of a request")
+    if lock:
+        (session / "lock").touch()
+    return session
+
+
+def test_killed_at_any_instant_beside_a_live_sibling(tmp_path: Path) -> None:
+    sibling = BoundarySnapshotStore(tmp_path)
+    save(sibling, "a", 5.0)
+    settled(sibling)
+    seed = random.Random(11)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent.parent), str(HERE)])}
+    for _ in range(KILLS):
+        child = subprocess.Popen(
+            [sys.executable, HERE / "crashing.py", tmp_path], stdout=subprocess.PIPE, env=environment
+        )
+        assert child.stdout is not None and child.stdout.readline() == b"on disk\n"
+        threading.Event().wait(seed.random() * 0.02)
+        child.kill()
+        child.wait()
+        child.stdout.close()
+        assert len(sessions(tmp_path)) == 2
+        with BoundarySnapshotStore(tmp_path):
+            assert files(tmp_path) == [
+                os.path.relpath(os.path.join(sibling._layout.session, "live", live(sibling)[0]), tmp_path)
+            ]
+    assert sessions(tmp_path) == ["session-000000"]
+    assert values(sibling.load("a", 0)) == [5.0] * 4
+    sibling.shutdown(cleanup=True)
+
+
+def test_siblings_share_a_directory(tmp_path: Path) -> None:
+    stores = [BoundarySnapshotStore(tmp_path) for _ in range(3)]
+    for position, store in enumerate(stores):
+        save(store, "a", float(position))
+        settled(store)
+    stores[0].cleanup_all()
+    stores[1].shutdown(cleanup=True)
+    assert values(stores[2].load("a", 0)) == [2.0] * 4
+    assert len(files(tmp_path)) == 1
+    for store in stores:
+        store.shutdown(cleanup=True)
+    assert sessions(tmp_path) == []
+
+
+@pytest.mark.parametrize("lock", [False, True], ids=["killed before it had its lock", "killed later"])
+def test_what_a_dead_session_left_goes(tmp_path: Path, lock: bool) -> None:
+    crashed(tmp_path, lock=lock)
+    with BoundarySnapshotStore(tmp_path) as store:
+        assert files(tmp_path) == []
+        assert sessions(tmp_path) == [Path(store._layout.session).name]
+
+
+def test_what_is_not_a_session_stays(tmp_path: Path) -> None:
+    other = tmp_path / "_boundary_snapshots" / "notes"
+    other.mkdir(parents=True)
+    (other / "x").write_text("mine")
+    (tmp_path / "model.safetensors").write_text("mine too")
+    with BoundarySnapshotStore(tmp_path) as store:
+        store.cleanup_all()
+    assert files(tmp_path) == ["_boundary_snapshots/notes/x", "model.safetensors"]
+
+
+def test_a_held_lock_protects_whatever_the_process(tmp_path: Path) -> None:
+    session = crashed(tmp_path)
+    with open(session / "lock") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with BoundarySnapshotStore(tmp_path):
+            assert len(files(tmp_path)) == 3
+    with BoundarySnapshotStore(tmp_path):
+        assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("moment", ["mkdir", "open", "flock"])
+def test_a_sweep_that_takes_a_session_in_the_making(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Between two steps of a claim somebody sweeps: the store begins again under another name."""
+    root = tmp_path / "_boundary_snapshots"
+    root.mkdir()
+    victim = str(root / "session-000000")
+    swept: list[str] = []
+    owner = fcntl if moment == "flock" else os
+    real = getattr(owner, moment)
+
+    def sweep_once() -> None:
+        if not swept:
+            swept.append(victim)
+            with monkeypatch.context() as patch:
+                patch.setattr(owner, moment, real)
+                layout._sweep_one(victim)
+
+    def step(*arguments: object, **options: object) -> object:
+        if moment == "flock":
+            sweep_once()
+            return real(*arguments, **options)
+        result = real(*arguments, **options)
+        if str(arguments[0]).startswith(victim):
+            sweep_once()
+        return result
+
+    monkeypatch.setattr(owner, moment, step)
+    with BoundarySnapshotStore(tmp_path) as store:
+        assert swept and store._layout.session != victim
+        assert save(store, "a", 1.0)
+        settled(store)
+        assert values(store.load("a", 0)) == [1.0] * 4
+
+
+def test_a_sweep_that_comes_between_two_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another sweeper removes the dead session, and a new one takes its name, just before the lock is had."""
+    session = crashed(tmp_path, "session-000000")
+    real = fcntl.flock
+    born: list[BoundarySnapshotStore] = []
+
+    def flock(fd: int, operation: int) -> None:
+        if not born:
+            monkeypatch.setattr(fcntl, "flock", real)
+            layout._remove_session(str(session))
+            born.append(BoundarySnapshotStore(tmp_path))
+            save(born[0], "a", 7.0)
+            settled(born[0])
+        real(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with BoundarySnapshotStore(tmp_path):
+        assert Path(born[0]._layout.session) == session
+        assert values(born[0].load("a", 0)) == [7.0] * 4
+    assert LONG and born[0].shutdown(cleanup=True)
