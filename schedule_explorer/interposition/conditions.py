@@ -90,7 +90,13 @@ def named(self: Any, execution: Execution) -> Identity:
                 f"{found}: its lock was made before the exploration and is held for real; take it by "
                 "``with condition``, or make the condition in the body"
             )
-        bind(self, (VirtualLock if type(lock) is LockType else VirtualRLock)(execution, True))
+        made: VirtualLock | VirtualRLock = (VirtualLock if type(lock) is LockType else VirtualRLock)(
+            execution, True
+        )
+        # Named after the condition: with a new name in every execution no two of its acquires would conflict.
+        key = (made.kind, "of", *found.key)
+        made._name.key, made._gate, made._write = key, (key, "free"), ((key, WRITE),)
+        bind(self, made)
         execution.at_end.append(lambda: bind(self, lock))
         execution.at_end.append(self._waiters.clear)
     return found

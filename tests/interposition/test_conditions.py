@@ -138,3 +138,33 @@ def test_condition_on_a_lock_class_of_the_program() -> None:
 
     result = explore(body, max_executions=100)
     assert result.failure is None
+
+
+class _Holder:
+    """Hides a condition made before the exploration where no exploration looks for one."""
+
+    __slots__ = ("condition",)
+
+    def __init__(self) -> None:
+        self.condition = threading.Condition()
+
+
+def test_condition_made_before_is_the_same_in_every_execution() -> None:
+    held, orders = _Holder(), set()
+
+    def body() -> None:
+        seen: list[int] = []
+
+        def note(number: int) -> None:
+            with held.condition:
+                seen.append(number)
+
+        threads = [threading.Thread(target=note, args=(number,)) for number in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        orders.add(tuple(seen))
+
+    result = explore(body)
+    assert (result.executions, orders) == (2, {(0, 1), (1, 0)}), result.reason
