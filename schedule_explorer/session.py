@@ -31,6 +31,7 @@ from schedule_explorer.runtime import (
 )
 
 _monotonic = time.monotonic
+_sleep = time.sleep
 #: executions after which survivors are put out of the collector's sight, and after which they are looked at
 _FREEZE, _THAW = 64, 8192
 
@@ -116,6 +117,10 @@ class Watchdog:
                     f"{site_text(user_frames(frame))}: start it through threading.Thread, looked up "
                     "when it is called"
                 )
+        raise UncontrolledThreadError(
+            "the body started a real thread, now in C code: start it through threading.Thread, looked up "
+            "when it is called"
+        )
 
     def _watch(self) -> None:
         self._running.release()
@@ -163,8 +168,13 @@ def session(step_timeout: float) -> Iterator[Session]:
     opened._watch.start()
     try:
         sys.unraisablehook = lambda unraisable: None if _late(unraisable) else hook(unraisable)
+        threads = _thread._count()
         with interposed():
             yield opened
+        # A real thread is counted once it runs, which it may not have had the time for.
+        _sleep(0.001)
+        if _thread._count() > threads:
+            opened._watch.name_real_thread()
     finally:
         opened._watch.stop()
         sys.unraisablehook = hook

@@ -20,7 +20,7 @@ Path = tuple[int, ...]
 class _Contents:
     """The dictionaries of one local, by thread, and what its class is initialized with in each."""
 
-    __slots__ = ("__weakref__", "dicts", "execution", "given")
+    __slots__ = ("dicts", "execution", "given")
 
     def __init__(self, execution: Execution | None, given: tuple[tuple[Any, ...], dict[str, Any]]) -> None:
         self.execution = execution
@@ -44,7 +44,7 @@ class VirtualLocal:
         contents = _Contents(virtual(), (arguments, options))
         contents.dicts[_path()] = {}
         if contents.execution is not None:
-            contents.execution.state.setdefault("locals", []).append(ref(contents))
+            contents.execution.state.setdefault("locals", []).append(ref(self))
         object.__setattr__(self, "_explorer_contents", contents)
         return self
 
@@ -53,24 +53,25 @@ class VirtualLocal:
         return object.__getattribute__(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        _turn(self)
         if name == "__dict__":
             raise _read_only(self)
-        _turn(self)
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
+        _turn(self)
         if name == "__dict__":
             raise _read_only(self)
-        _turn(self)
         object.__delattr__(self, name)
 
 
 def forget_thread(execution: Execution, path: Path) -> None:
     """Drop what a thread that ends kept in locals, as its last act."""
     for reference in execution.state.get("locals", ()):
-        contents = reference()
-        if contents is not None:
-            contents.dicts.pop(path, None)
+        local = reference()
+        if local is not None:
+            object.__getattribute__(local, "_explorer_contents").dicts.pop(path, None)
+            object.__setattr__(local, "__dict__", {})  # it was that of whoever looked last
 
 
 def _path() -> Path:
@@ -86,7 +87,7 @@ def _turn(local: Any) -> None:
         # The threads of an earlier execution are gone.
         contents.execution = execution
         contents.dicts = {}
-        execution.state.setdefault("locals", []).append(ref(contents))
+        execution.state.setdefault("locals", []).append(ref(local))
     path = _path()
     mine = contents.dicts.get(path)
     if mine is not None:

@@ -8,6 +8,7 @@ identity and get new methods, so that subclasses and names bound early are cover
 from __future__ import annotations
 
 import _thread
+import _threading_local
 import sys
 import threading
 from typing import Any
@@ -85,5 +86,6 @@ PATCHES: list[tuple[object, str, Any]] = [
     (threading, "_allocate_lock", _allocate_lock),
     (threading, "_CRLock", _allocate_rlock),
     (threading, "Lock", _LockFactory),
+    (_threading_local, "RLock", _RLockFactory),
     (threading, "RLock", _RLockFactory),
 ]

@@ -53,7 +53,7 @@ class QueueMutex:
         event, sides = execution.trace.events[-1], self._queue._explorer_id
         if sides.commuting:
             sides.stamps[:] = [event.index] * int(self._queue._qsize())
-        if event.accesses != self._accesses:
+        if event.accesses is not self._accesses:  # even an equal one has been merged
             raise UncontrolledCallError(
                 f"{sides}: operations are made while its mutex is held, which is one step"
             )

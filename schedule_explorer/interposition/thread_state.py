@@ -123,7 +123,8 @@ def end_thread(execution: Execution) -> None:
 def note_start(execution: Execution) -> None:
     """Say that the present step has started a thread."""
     event = execution.trace.events[-1]
-    event.accesses = merge(event.accesses, _ADDED)
+    if _ADDED[0] not in event.accesses:
+        event.accesses = merge(event.accesses, _ADDED)
 
 
 def observe(execution: Execution) -> Accesses:

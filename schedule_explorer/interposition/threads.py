@@ -8,6 +8,8 @@ by marking the trace as nested, since steps do not know beforehand whether they 
 from __future__ import annotations
 
 import _thread
+import _threading_local
+import reprlib
 import sys
 import threading
 from collections.abc import Callable
@@ -80,14 +82,20 @@ def _start(self: threading.Thread) -> None:
         )
     if self._started.is_set():  # type: ignore[attr-defined]
         raise RuntimeError("threads can only be started once")
-    spawned = execution.spawn(execution.current, self.name, _run_of(self, execution, threading.excepthook))
+    spawned = execution.spawn(execution.current, self.name, _run_of(self, execution))
     spawned.daemon = self.daemon
     spawned.python_thread = self
     self.__dict__["_explorer_thread"] = spawned
     note_start(execution)
 
 
-def _run_of(thread: threading.Thread, execution: Execution, hook: Any) -> Callable[[], None]:
+def _hook(arguments: Any, /) -> None:
+    """Stand for `threading.excepthook`: in a virtual thread an exception is a failure, and not printed."""
+    if virtual() is None:
+        _real_hook(arguments)
+
+
+def _run_of(thread: threading.Thread, execution: Execution) -> Callable[[], None]:
     """Return what the virtual thread runs; a hook that the program put in place is called, as it would be."""
 
     def run() -> None:
@@ -95,9 +103,9 @@ def _run_of(thread: threading.Thread, execution: Execution, hook: Any) -> Callab
         try:
             thread.run()
         except Exception as error:
-            found = threading.excepthook
-            if found is not hook and not execution.ending:
-                found(threading.ExceptHookArgs((type(error), error, error.__traceback__, thread)))
+            hook = threading.excepthook
+            if hook is not _hook and not execution.ending:
+                hook(threading.ExceptHookArgs((type(error), error, error.__traceback__, thread)))
             raise
         finally:
             # Nothing of a thread that ended keeps its objects alive.
@@ -115,6 +123,14 @@ def _join(self: threading.Thread, timeout: Any = None) -> None:
         return
     if not getattr(self, "_initialized", False):
         raise RuntimeError("Thread.__init__() not called")
+    known: VirtualThread | None = self.__dict__.get("_explorer_thread")
+    if timeout is None and known is not None and _is_child(known, execution):
+        # By far the most frequent case: the starter waits for what it has started.
+        execution.step(Operation(
+            "thread.join", self.name, lambda _: execution.order_after(known.event), lambda: known.finished,
+            owner=lambda: known,
+        ))
+        return
     if self is _current_thread():
         raise RuntimeError("cannot join current thread")
     _refuse_real(self, execution)
@@ -147,6 +163,15 @@ def _join(self: threading.Thread, timeout: Any = None) -> None:
         lambda: virtual_of(execution, self), steady=limit is None,
     )
     execution.step(operation)
+
+
+def _is_child(thread: VirtualThread, execution: Execution) -> bool:
+    """Say whether the calling thread has started `thread`."""
+    current = execution.current
+    return (
+        current is not None and thread.path != () and thread.path[:-1] == current.path
+        and execution.by_tid.get(thread.tid) is thread
+    )
 
 
 def _refuse_real(thread: Any, execution: Execution) -> None:
@@ -280,6 +305,7 @@ def _get_native_id() -> int:
     return execution.current.ident
 
 
+_real_hook = threading.excepthook
 _real_current = threading.current_thread
 _real_main = threading.main_thread
 _real_enumerate = threading.enumerate
@@ -302,6 +328,7 @@ _originals: dict[str, Any] = {name: vars(cls)[name] for cls, name, _ in METHODS}
 METHODS.append((threading.Thread, "__hash__", _hash))
 METHODS += futures.METHODS
 PATCHES: list[tuple[object, str, Any]] = [
+    (threading, "excepthook", _hook),
     (threading, "current_thread", _current_thread),
     (threading, "main_thread", _main_thread),
     (threading, "enumerate", _enumerate),
@@ -311,6 +338,9 @@ PATCHES: list[tuple[object, str, Any]] = [
     (threading, "get_ident", _get_ident),
     *[(module, "get_native_id", _get_native_id) for module in (_thread, threading)
       if hasattr(module, "get_native_id")],
+    # The standard library bound these early.
+    (_threading_local, "current_thread", _current_thread),
+    (reprlib, "get_ident", _get_ident),
     *raw_threads.PATCHES,
     *futures.PATCHES,
 ]
