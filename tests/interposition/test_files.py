@@ -7,28 +7,13 @@ import gc
 import io
 import os
 import tempfile
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import safetensors
+from beside import beside, outcomes
 
 from schedule_explorer import Verdict, explore, fresh_dir
-
-
-def outcomes(body: Callable[[], Any]) -> set[Any]:
-    """Explore all schedules of `body`, and return what it returned."""
-    seen: set[Any] = set()
-    result = explore(lambda: seen.add(body()))
-    assert result.verdict is Verdict.PROVED, result.failures or result.reason
-    return seen
-
-
-def beside(act: Callable[[], Any]) -> threading.Thread:
-    thread = threading.Thread(target=act)
-    thread.start()
-    return thread
 
 
 def test_buffered_bytes_become_visible_at_the_flush() -> None:

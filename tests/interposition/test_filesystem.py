@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from beside import beside, outcomes
 
 from schedule_explorer import Verdict, explore, fresh_dir
 from schedule_explorer.errors import UncontrolledCallError
-
-
-def outcomes(body: Callable[[], Any]) -> set[Any]:
-    """Explore all schedules of `body`, and return what it returned."""
-    seen: set[Any] = set()
-    result = explore(lambda: seen.add(body()))
-    assert result.verdict is Verdict.PROVED, result.failures or result.reason
-    return seen
-
-
-def beside(act: Callable[[], Any]) -> threading.Thread:
-    thread = threading.Thread(target=act)
-    thread.start()
-    return thread
 
 
 def test_a_planted_symlink_is_seen_in_every_order() -> None:

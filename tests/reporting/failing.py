@@ -143,7 +143,7 @@ def orphan() -> None:
 
 
 def vanished() -> None:
-    root = fresh_dir() / "work"
+    root = fresh_dir() / "outbox"
     os.mkdir(root)
 
     def publish() -> None:
