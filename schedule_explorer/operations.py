@@ -111,18 +111,6 @@ class Operation:
         self.note = ""
         self.owner = owner
 
-    def exact(self) -> bool:
-        """Say whether it touches in every order just what it touched."""
-        return self.bound is not None and self.bound == self.accesses
-
-    def upper_bound(self) -> Accesses | None:
-        """Return what the performed operation may touch in another order at most; None: anything."""
-        if self.exact():
-            return self.accesses
-        if not self.steady:
-            return None
-        return tuple((key, WRITE) for key in dict((*self.accesses, *(self.bound or ()))))
-
     def __str__(self) -> str:
         target = str(self.target)
         return f"{self.kind} {target}" if target else self.kind
@@ -138,3 +126,14 @@ def dependent(first: Iterable[Access], second: Iterable[Access]) -> bool:
             if key == other_key and (mode != other_mode or mode == WRITE):
                 return True
     return False
+
+
+def merge(first: Accesses, second: Accesses) -> Accesses:
+    """Unite two sets of accesses; the stronger mode of a shared key stays (READ with ADD: WRITE)."""
+    if not first:
+        return second
+    united: dict[object, int] = dict(first)
+    for key, mode in second:
+        old = united.get(key)
+        united[key] = mode if old is None or old == mode else WRITE
+    return tuple(united.items())

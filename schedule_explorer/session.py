@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import gc
 import itertools
+import os
 import signal
 import sys
 import threading
@@ -29,9 +30,11 @@ from schedule_explorer.runtime import (
     site_text,
     user_frames,
 )
+from schedule_explorer.runtime.workers import Workers
 
 _monotonic = time.monotonic
 _sleep = time.sleep
+_listdir = os.listdir
 #: executions after which survivors are put out of the collector's sight, and after which they are looked at
 _FREEZE, _THAW = 64, 8192
 
@@ -46,6 +49,11 @@ class Session:
     def __init__(self, step_timeout: float) -> None:
         self._watch = Watchdog(step_timeout)
         self._runs = 0
+        self._workers = Workers(lasting=True)
+
+    def close(self) -> None:
+        """Let go of what served all executions."""
+        self._workers.close()
 
     def run(self, body: Callable[[], Any], execution: Execution) -> Trace:
         """Run one execution.
@@ -55,6 +63,7 @@ class Session:
         """
         watch = self._watch
         watch.execution = execution
+        execution.workers = self._workers
         threads = _thread._count()
         # Default thread names count from 1 in every execution.
         threading._counter = itertools.count(1).__next__  # type: ignore[attr-defined]
@@ -162,9 +171,11 @@ def session(step_timeout: float) -> Iterator[Session]:
     enabled = gc.isenabled()
     counter = threading._counter  # type: ignore[attr-defined]
     hook = sys.unraisablehook
-    gc.collect()
+    # What is there already is put out of the collector's sight; old garbage among it is none of ours.
+    gc.collect(1)
     gc.disable()
     gc.freeze()
+    before = _real_threads()
     opened._watch.start()
     try:
         sys.unraisablehook = lambda unraisable: None if _late(unraisable) else hook(unraisable)
@@ -172,16 +183,27 @@ def session(step_timeout: float) -> Iterator[Session]:
         with interposed():
             yield opened
         # A real thread is counted once it runs, which it may not have had the time for.
-        _sleep(0.001)
+        # Where the system does not list them, or lists another one than the watchdog's, it gets that.
+        if len(_real_threads() - before) != 1:
+            _sleep(0.001)
         if _thread._count() > threads:
             opened._watch.name_real_thread()
     finally:
+        opened.close()
         opened._watch.stop()
         sys.unraisablehook = hook
         threading._counter = counter  # type: ignore[attr-defined]
         gc.unfreeze()
         if enabled:
             gc.enable()
+
+
+def _real_threads() -> set[str]:
+    """Return the threads of this process that the operating system lists; empty where it does not."""
+    try:
+        return set(_listdir("/proc/self/task"))
+    except OSError:
+        return set()
 
 
 def _late(unraisable: Any) -> bool:

@@ -104,7 +104,7 @@ def stat(path: Any, *, dir_fd: int | None = None, follow_symlinks: bool = True) 
             operation.accesses = distinct(accesses)
             # The real call says what is wrong in its own words.
             status = place.status or real["stat"](path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
-            if os.fsdecode(path).endswith(("/", "/.")):
+            if place.text.endswith(("/", "/.")):
                 status = real["stat"](path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
         operation.accesses = distinct([*accesses, *_looked_at(execution, status)])
         return mask(world_of(execution), status)

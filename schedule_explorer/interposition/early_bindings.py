@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
-from schedule_explorer.interposition.early_objects import attributes
+from schedule_explorer.interposition.early_attributes import attributes_of
 
 _WRAPPERS = (staticmethod, classmethod)
 
@@ -28,7 +28,7 @@ def rebound(modules: Iterable[ModuleType], replacements: Mapping[int, Any]) -> I
     """
     with ExitStack() as undo:
         seen: set[int] = set()
-        for owner, name, _, value in attributes(modules):
+        for owner, name, _, _, value in attributes_of(modules):
             if isinstance(owner, type) and id(value) in replacements:
                 stand = replacements[id(value)]
                 undo.callback(setattr, owner, name, value)

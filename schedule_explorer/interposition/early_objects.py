@@ -13,12 +13,12 @@ import queue
 import random
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
-from types import ModuleType
+from collections.abc import Iterable
 from typing import Any
 
 from schedule_explorer.errors import ExplorerError
 from schedule_explorer.interposition.context import virtual
+from schedule_explorer.interposition.early_attributes import Attribute
 from schedule_explorer.interposition.locals import VirtualLocal
 from schedule_explorer.interposition.queue_sides import Sides
 from schedule_explorer.interposition.simple_queues import SimpleQueue
@@ -28,21 +28,19 @@ Exchange = tuple[object, str, Any]
 Path = tuple[int, ...]
 _RealLocal: Any = threading.local
 _RealQueue: Any = queue.SimpleQueue
-#: type flags of CPython: made by a class statement; attributes cannot be set
-_HEAP, _IMMUTABLE = 1 << 9, 1 << 8
 
 
-def exchanges(modules: Iterable[ModuleType]) -> list[Exchange]:
+def exchanges(attributes: Iterable[Attribute]) -> list[Exchange]:
     """Return what to exchange for what; one stand-in for each object, under however many names."""
     stands: dict[int, Any] = {}
     found: list[Exchange] = []
-    for owner, attribute, name, value in attributes(modules):
+    for owner, attribute, module, dotted, value in attributes:
         kind = type(value)
         make = _STANDS.get(kind)
         if make is not None:
             stand = stands.get(id(value))
             if stand is None:
-                stand = stands[id(value)] = make(value, name)
+                stand = stands[id(value)] = make(value, f"{module}.{dotted}")
             found.append((owner, attribute, stand))
         elif kind is type and value is not _RealLocal and _RealLocal in value.__bases__ and (
             id(value) not in stands
@@ -50,22 +48,6 @@ def exchanges(modules: Iterable[ModuleType]) -> list[Exchange]:
             stands[id(value)] = value
             found += _per_thread(value)
     return found
-
-
-def attributes(modules: Iterable[ModuleType]) -> Iterator[tuple[object, str, str, Any]]:
-    """Return (owner, attribute, dotted name, value) of module globals and class attributes."""
-    for module in modules:
-        where = module.__name__
-        for name, value in list(vars(module).items()):
-            yield module, name, f"{where}.{name}", value
-            # A look at the type, for an object may pretend to be a class.
-            if (
-                issubclass(type(value), type)
-                and value.__flags__ & (_HEAP | _IMMUTABLE) == _HEAP
-                and value.__module__ == where
-            ):
-                for attribute, held in list(vars(value).items()):
-                    yield value, attribute, f"{where}.{value.__qualname__}.{attribute}", held
 
 
 # -- threading.local ---------------------------------------------------------------------------------------
@@ -250,3 +232,5 @@ def _generator(execution: Execution, name: str, state: Any) -> random.Random:
 
 
 _STANDS: dict[type, Any] = {_RealLocal: EarlyLocal, _RealQueue: EarlyQueue, random.Random: EarlyRandom}
+#: the kinds of object that get one
+KINDS: tuple[type, ...] = tuple(_STANDS)

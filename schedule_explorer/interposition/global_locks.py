@@ -8,18 +8,19 @@ anywhere else it is the real one.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
 from schedule_explorer.interposition.context import virtual
+from schedule_explorer.interposition.early_attributes import Attribute, attributes_of
 from schedule_explorer.interposition.mutexes import HeldLock, LockType, RLockType, VirtualLock, VirtualRLock
 from schedule_explorer.operations import WRITE
 from schedule_explorer.runtime import Execution
 
 Exchange = tuple[object, str, Any]
-#: type flags of CPython: made by a class statement; attributes cannot be set
-_HEAP, _IMMUTABLE = 1 << 9, 1 << 8
+#: the kinds of object that may have to be exchanged, or changed
+KINDS: tuple[type, ...] = (LockType, RLockType, threading.Condition)
 
 
 def _name(lock: HeldLock, module: str, attribute: str) -> None:
@@ -104,28 +105,12 @@ def _held(lock: Any) -> bool:
     return False
 
 
-def _attributes(modules: Iterable[ModuleType]) -> Iterator[tuple[object, str, str, str, Any]]:
-    """Return (owner, attribute, module, dotted name, value) of module globals and class attributes."""
-    for module in modules:
-        where = module.__name__
-        for name, value in list(vars(module).items()):
-            yield module, name, where, name, value
-            # A look at the type, for an object may pretend to be a class.
-            if (
-                issubclass(type(value), type)
-                and value.__flags__ & (_HEAP | _IMMUTABLE) == _HEAP
-                and value.__module__ == where
-            ):
-                for attribute, held in list(vars(value).items()):
-                    yield value, attribute, where, f"{value.__qualname__}.{attribute}", held
-
-
-def exchanges(modules: Iterable[ModuleType]) -> list[Exchange]:
+def exchanges(attributes: Iterable[Attribute]) -> list[Exchange]:
     """Return what to exchange for what; one proxy for each lock, under however many names."""
     proxies: dict[int, GlobalLock] = {}
     found: list[Exchange] = []
     conditions: list[Any] = []
-    for owner, attribute, module, dotted, value in _attributes(modules):
+    for owner, attribute, module, dotted, value in attributes:
         if module.startswith("concurrent."):
             continue  # exchanged by `futures`
         kind = type(value)
@@ -154,7 +139,7 @@ def exchanges(modules: Iterable[ModuleType]) -> list[Exchange]:
 
 def settle(modules: Iterable[ModuleType]) -> None:
     """Name the locks of modules that a body has imported: they are there in the first execution only."""
-    for _, _, module, dotted, value in _attributes(modules):
+    for _, _, module, dotted, value in attributes_of(modules):
         if type(value) in (VirtualLock, VirtualRLock) and not value._lasting:
             value._lasting = True
             _name(value, module, dotted)

@@ -30,6 +30,7 @@ from schedule_explorer.interposition import (
     threads,
 )
 from schedule_explorer.interposition.context import set_exploring_thread
+from schedule_explorer.interposition.early_attributes import attributes_of
 
 _MISSING = object()
 METHODS = [*locks.METHODS, *threads.METHODS, *queues.METHODS]
@@ -38,6 +39,9 @@ _MODULES = (
     temporary,
 )
 PATCHES: list[tuple[object, str, Any]] = [patch for module in _MODULES for patch in module.PATCHES]
+
+
+_STDLIB, _SITE = sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")
 
 
 @contextmanager
@@ -58,12 +62,15 @@ def interposed() -> Iterator[None]:
             exchange(cls, method, value)
         modules = _modules_under_test()
         for module in modules:
+            if replacements.keys().isdisjoint(map(id, vars(module).values())):
+                continue
             for name, value in list(vars(module).items()):
                 replacement = replacements.get(id(value))
                 if replacement is not None and value is not replacement:
                     exchange(module, name, replacement)
+        early = attributes_of(modules, _exchanged)
         for owner, name, value in (
-            *stdlib_locks.exchanges(), *global_locks.exchanges(modules), *early_objects.exchanges(modules)
+            *stdlib_locks.exchanges(), *global_locks.exchanges(early), *early_objects.exchanges(early)
         ):
             exchange(owner, name, value)
         set_exploring_thread(get_ident())
@@ -77,10 +84,13 @@ def interposed() -> Iterator[None]:
                 setattr(owner, name, value)
 
 
+def _exchanged(kind: type) -> bool:
+    """Say whether objects of this type that a module under test holds may have to be exchanged."""
+    return kind is type or kind in early_objects.KINDS or issubclass(kind, global_locks.KINDS)
+
+
 def _modules_under_test() -> list[ModuleType]:
     """Everything imported that is neither the standard library nor the explorer itself."""
-    stdlib = sysconfig.get_path("stdlib")
-    site = sysconfig.get_path("purelib")
     found = []
     for name, module in sorted(sys.modules.items()):
         if not isinstance(module, ModuleType) or name.startswith("_pytest"):
@@ -88,7 +98,7 @@ def _modules_under_test() -> list[ModuleType]:
         if name.startswith("schedule_explorer.") and ".targets." not in name:
             continue
         path = getattr(module, "__file__", None)
-        standard = path is None or (path.startswith(stdlib) and not path.startswith(site))
+        standard = path is None or (path.startswith(_STDLIB) and not path.startswith(_SITE))
         if standard and name not in ("__main__", "concurrent.futures.thread", "concurrent.futures._base"):
             continue
         found.append(module)

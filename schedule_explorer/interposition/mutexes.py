@@ -53,6 +53,8 @@ class HeldLock:
     )
     kind = ""
     reentrant = False
+    #: what a release raises that is none
+    refusal = "release unlocked lock"
 
     def __init__(self, execution: Execution, lasting: bool = False) -> None:
         self._name = name = Identity(self.kind, execution, lasting)
@@ -148,7 +150,7 @@ class HeldLock:
     def _release(self, operation: Operation) -> None:
         if not self._held:
             operation.accesses, operation.opened = ((self._gate[0], READ),), (self._gate,)
-            raise RuntimeError("release unlocked lock")
+            raise RuntimeError(self.refusal)
         operation.accesses = self._write
         self.drop()
 
@@ -159,8 +161,24 @@ class HeldLock:
         self.release()
 
     def release(self) -> None:
-        """As the real one."""
-        raise NotImplementedError
+        """As the real one: a Lock any thread may release, an RLock its owner alone."""
+        execution = virtual()
+        if execution is None or execution.ending:
+            if not self._held and execution is None:
+                raise RuntimeError(self.refusal)
+            self._count -= 1
+            if self._count <= 0:
+                self.drop()
+            return
+        if self.reentrant:
+            if self._owner is not execution.current or execution is not self._execution:
+                raise RuntimeError(self.refusal)
+            if self._count > 1:
+                self._count -= 1
+                return
+        elif execution is not self._execution:
+            self.enter(execution)
+        execution.step(Operation("lock.release", self._name, self._release))
 
     def _at_fork_reinit(self) -> None:
         self.drop()
@@ -179,18 +197,6 @@ class VirtualLock(HeldLock):
     def __repr__(self) -> str:
         return f"<{'locked' if self._held else 'unlocked'} _thread.lock object at {id(self):#x}>"
 
-    def release(self) -> None:
-        """As the real one: any thread may release it."""
-        execution = virtual()
-        if execution is None or execution.ending:
-            if not self._held and execution is None:
-                raise RuntimeError("release unlocked lock")
-            self.drop()
-            return
-        if execution is not self._execution:
-            self.enter(execution)
-        execution.step(Operation("lock.release", self._name, self._release))
-
     def locked(self) -> bool:
         """Say whether somebody holds it."""
         execution = virtual()
@@ -208,7 +214,7 @@ class VirtualLock(HeldLock):
         )
 
     acquire_lock = HeldLock.acquire
-    release_lock = release
+    release_lock = HeldLock.release
     locked_lock = locked
 
 
@@ -218,6 +224,7 @@ class VirtualRLock(HeldLock):
     __slots__ = ()
     kind = "RLock"
     reentrant = True
+    refusal = "cannot release un-acquired lock"
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
@@ -230,23 +237,6 @@ class VirtualRLock(HeldLock):
             f"count={self._count} at {id(self):#x}>"
         )
 
-    def release(self) -> None:
-        """As the real one: only the owner may."""
-        execution = virtual()
-        if execution is None or execution.ending:
-            if not self._held and execution is None:
-                raise RuntimeError("cannot release un-acquired lock")
-            self._count -= 1
-            if self._count <= 0:
-                self.drop()
-            return
-        if self._owner is not execution.current or execution is not self._execution:
-            raise RuntimeError("cannot release un-acquired lock")
-        if self._count > 1:
-            self._count -= 1
-            return
-        execution.step(Operation("lock.release", self._name, self._release))
-
     def _is_owned(self) -> bool:
         execution = virtual()
         if execution is None:
@@ -258,7 +248,7 @@ class VirtualRLock(HeldLock):
 
     def _release_save(self) -> tuple[int, int]:
         if not self._count:
-            raise RuntimeError("cannot release un-acquired lock")
+            raise RuntimeError(self.refusal)
         saved = (self._count, self._owner.ident if self._owner is not None else 0)
         self._count = 1
         self.release()

@@ -28,7 +28,7 @@ import stat as stats
 import sys
 import sysconfig
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from schedule_explorer.errors import UncontrolledCallError
@@ -182,14 +182,15 @@ class Place:
         name: the last name; ``"."`` where the path ends in a directory that it does not name.
         reads: the entries that the lookup read, without that of the last name.
         status: of what the last name leads to; None when there is nothing.
+        text: the path as text.
     """
 
-    __slots__ = ("_base", "_current", "_world", "directory", "name", "reads", "status")
+    __slots__ = ("_base", "_current", "_world", "directory", "name", "reads", "status", "text")
 
     def __init__(
         self, execution: Execution, path: Any, dir_fd: int | None = None, follow: bool = False
     ) -> None:
-        text = os.fsdecode(path)
+        self.text = text = path if type(path) is str else os.fsdecode(path)
         self._world = world = world_of(execution)
         self._base: int | None = None
         self._current = ""
@@ -360,9 +361,12 @@ class Place:
         return True
 
 
-def distinct(accesses: Iterable[Access]) -> Accesses:
+def distinct(accesses: Collection[Access]) -> Accesses:
     """Keep one access a key, the strongest."""
-    united: dict[Key, int] = {}
+    united: dict[Key, int] = dict(accesses)
+    if len(united) == len(accesses):
+        return tuple(accesses)
+    united.clear()
     for key, mode in accesses:
         old = united.get(key)
         united[key] = mode if old is None or old == mode else WRITE
@@ -372,14 +376,14 @@ def distinct(accesses: Iterable[Access]) -> Accesses:
 def step(kind: str, path: Any, perform: Callable[[Operation], Any], execution: Execution) -> Any:
     """Announce one file system operation."""
     # The number of a descriptor is the machine's business.
-    target = "descriptor" if isinstance(path, int) else os.fsdecode(path)
+    target = path if type(path) is str else "descriptor" if isinstance(path, int) else os.fsdecode(path)
     # Which keys it touches depends on where the names lead then.
     return execution.step(Operation(kind, target, perform, steady=False))
 
 
 def is_path(path: Any) -> bool:
     """Say whether a call gets as far as the file system; what else there is raises TypeError for real."""
-    return isinstance(path, (str, bytes, os.PathLike))
+    return type(path) is str or isinstance(path, (str, bytes, os.PathLike))
 
 
 def refuse(what: str) -> None:

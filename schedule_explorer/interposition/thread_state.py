@@ -7,9 +7,8 @@ import threading
 from typing import Any
 
 from schedule_explorer.interposition.locals import forget_thread
-from schedule_explorer.operations import ADD, READ, Accesses, Key
+from schedule_explorer.operations import ADD, READ, Accesses, Key, merge
 from schedule_explorer.runtime import Execution, VirtualThread
-from schedule_explorer.runtime.execution import merge
 
 #: added to by a step that starts a thread, read by whoever asks which threads have been started
 STARTED: Key = ("threads", "started")

@@ -1,6 +1,7 @@
 """One execution: virtual threads, the virtual clock, the step loop, divergence detection."""
 
-from schedule_explorer.runtime.execution import Choice, Chooser, Execution, current_execution
+from schedule_explorer.runtime.choices import Choice, Chooser
+from schedule_explorer.runtime.execution import Execution, current_execution
 from schedule_explorer.runtime.threads import ThreadEnd, VirtualThread
 from schedule_explorer.runtime.trace import Blocked, Event, Frames, Trace, site_text, user_frames
 

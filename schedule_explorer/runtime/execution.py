@@ -12,40 +12,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import greenlet
 
 from schedule_explorer.errors import ExplorerError, StepLimitError, UncontrolledBlockingError
-from schedule_explorer.operations import ADD, QUIESCENCE, READ, WRITE, Accesses, Operation
-from schedule_explorer.runtime.polling import changed, frames_of, heap, local_state
+from schedule_explorer.operations import READ, WRITE, Operation, merge
+from schedule_explorer.runtime.choices import Choice, Chooser
+from schedule_explorer.runtime.ending import at_quiescence, note_blocked, tear_down
 from schedule_explorer.runtime.threads import ThreadEnd, VirtualThread
-from schedule_explorer.runtime.trace import BOTTOM, Blocked, Event, Trace, site_text, user_frames
-
-#: early expiries of one thread at one call site before only quiescence lets it expire again
-EARLY_EXPIRIES = 6
-
-
-@dataclass(slots=True)
-class Choice:
-    """A point at which something is decided.
-
-    `kind` is ``"thread"`` (options are tids, ascending) or the name of another choice, e.g.
-    ``"notify"`` (options are 0..n-1). `execution` gives access to pending operations.
-    """
-
-    kind: str
-    options: list[int]
-    execution: Execution
-
-
-class Chooser(Protocol):
-    """What an execution needs of a strategy."""
-
-    def choose(self, choice: Choice) -> int | None:
-        """Return one of ``choice.options``, or None to cut the execution off here."""
-
+from schedule_explorer.runtime.trace import BOTTOM, Event, Trace, site_text, user_frames
+from schedule_explorer.runtime.waits import Waits
+from schedule_explorer.runtime.workers import Workers
 
 _current: Execution | None = None
 
@@ -83,9 +61,11 @@ class Execution:
         self.max_steps = max_steps
         self.trace = Trace()
         self.threads: list[VirtualThread] = []
+        self._alive: list[VirtualThread] = []
         self.by_tid: dict[int, VirtualThread] = {}
         self.current: VirtualThread | None = None
-        self.hub = greenlet.getcurrent()
+        #: `Session` lets all executions of one exploration have the same
+        self.workers = Workers()
         self.ending = False
         self.fatal: BaseException | None = None
         #: called at quiescence, oldest first, with everything as the program left it; what one of them
@@ -98,12 +78,7 @@ class Execution:
         self._order: tuple[int, ...] = ()
         self._enabled_by: tuple[int, ...] = ()
         self._choices: tuple[tuple[int, int], ...] = ()
-        self._key_time: dict[object, list[float]] = {}
-        self._timed = False
-        #: tids that may expire at the present quiescence
-        self._forced: tuple[int, ...] = ()
-        #: index of the last event that was not part of an idle round of a polling loop
-        self._activity = -1
+        self._waits = Waits(timeouts, self.trace, self.by_tid)
 
     # -- running -------------------------------------------------------------------------------
 
@@ -115,28 +90,38 @@ class Execution:
         """
         global _current
         _current = self
+        workers = self.workers
+        trace = self.trace
         try:
+            workers.begin(self)
             root = self.spawn(None, "main", body)
             self.trace.choices.append(("thread", root.tid))
             self.current = root
+            root.greenlet = workers.take()
             root.greenlet.switch()
             while not self.ending:
-                # A finished thread's greenlet falls back to here; go on with the next one.
-                following = self._pick()
+                # A thread has ended whose greenlet does not see to it itself.
+                following = self.next_thread()
                 if following is None:
                     break
-                self.current = following
                 following.greenlet.switch()
-            self._finish()
+            if not trace.cut and self.fatal is None:
+                note_blocked(trace, self.threads)
+                self.current = None
+                at_quiescence(trace, self.at_quiescence)
         finally:
             self.ending = True
             try:
-                self._tear_down()
+                tear_down(self)
             finally:
                 self.current = _current = None
+                workers.end()
+                # What a trace tells of leads here: without the way back it goes as soon as it is let go of.
+                self.trace = Trace()
+                self._waits = Waits(self.timeouts, self.trace, {})
         if self.fatal is not None:
             raise self.fatal
-        return self.trace
+        return trace
 
     def spawn(
         self, parent: VirtualThread | None, name: str, target: Callable[[], Any]
@@ -149,13 +134,14 @@ class Execution:
             parent.children += 1
         tid = self.tids.setdefault(path, len(self.tids))
         self.trace.tids[path] = tid
-        thread = VirtualThread(tid, path, name, self._thread_main, self.hub)
+        thread = VirtualThread(tid, path, name)
         thread.target = target
         thread.pending = Operation("thread.begin", name, _nothing)
         if parent is not None:
             thread.now = parent.now
             thread.event = parent.event
         self.threads.append(thread)
+        self._alive.append(thread)
         self.by_tid[tid] = thread
         self.trace.end_keys[tid] = thread.end_key
         names = self.trace.thread_names
@@ -164,7 +150,8 @@ class Execution:
         names[tid] = name
         return thread
 
-    def _thread_main(self) -> None:
+    def run_thread(self) -> None:
+        """Run the present thread, from its first step to its last; for `Workers`."""
         thread = self.current
         assert thread is not None and thread.pending is not None
         try:
@@ -186,12 +173,13 @@ class Execution:
         finally:
             target = None
             thread.finished = True
-            thread.pending = None
+            thread.pending = thread.greenlet = None
+            self._alive.remove(thread)
             if not self.ending:
                 # The end belongs to the thread's last step: nothing happens in between.
                 last = self.trace.events[thread.event]
                 last.accesses = merge(last.accesses, ((thread.end_key, WRITE),))
-                self._activity = len(self.trace.events) - 1
+                self._waits.activity = len(self.trace.events) - 1
 
     def _abort(self, error: BaseException) -> None:
         if self.fatal is None:
@@ -212,18 +200,17 @@ class Execution:
         if thread.atomic:
             return self._nested(thread, operation)
         if operation.timeout is not None:
-            self._look_for_poll(thread, operation)
+            self._waits.announced(thread, operation, sys._getframe(1))
         elif thread.poll is not None:
-            self._close_segment(thread)
+            self._waits.close_segment(thread)
         thread.pending = operation
         if self.record:
             thread.resume = user_frames(sys._getframe(1))
-        following = self._pick()
+        following = self.next_thread()
         if following is not thread:
             if following is None:
-                self.hub.switch()
+                self.workers.hub.switch()
             else:
-                self.current = following
                 following.greenlet.switch()
             if self.ending:
                 raise ThreadEnd
@@ -250,7 +237,7 @@ class Execution:
                 event.enabled_by += self._enabled_by
                 event.choices += self._choices
                 if any(mode != READ for _, mode in operation.accesses):
-                    self._activity = event.index
+                    self._waits.activity = event.index
                     thread.poll = None
             self._order, self._enabled_by, self._choices = outer
 
@@ -263,17 +250,18 @@ class Execution:
                 f"{site_text(user_frames(sys._getframe(2)))}: probably a loop that waits for nothing; "
                 "let it wait on an event or sleep, or raise max_steps"
             ))
-            self.hub.switch()
+            self.workers.hub.switch()
         event = Event(index, thread.tid, operation.kind, operation.target)
         events.append(event)
         thread.pending = None
-        operation.expired = operation.ready is not None and not operation.ready()
+        ready = operation.ready
+        if ready is not None and not ready():
+            operation.expired = event.expired = True
         if thread.event >= 0:
             self._order = (thread.event, *operation.order) if operation.order else (thread.event,)
         else:
             self._order = ()
-        self._enabled_by = ()
-        self._choices = ()
+        self._enabled_by = self._choices = ()
         thread.event = index
         if self.record:
             event.frames = thread.resume or ()
@@ -283,20 +271,21 @@ class Execution:
             operation.note = operation.note or type(error).__name__
             raise
         finally:
-            event.accesses = operation.accesses
+            event.performed(operation)
             event.order = self._order
             event.enabled_by = self._enabled_by
             event.choices = self._choices
-            event.opened = operation.opened
-            event.exact = operation.exact()
-            event.bound = operation.accesses if event.exact else operation.upper_bound()
-            event.gate = operation.gate
-            event.note = operation.note
-            event.expired = operation.expired
-            if operation.timeout is not None or thread.poll is not None or self._timed:
-                self._after(thread, operation, event)
+            if operation.opened:
+                event.opened = operation.opened
+            if operation.gate is not None:
+                event.gate = operation.gate
+            if operation.note:
+                event.note = operation.note
+            waits = self._waits
+            if operation.timeout is not None or thread.poll is not None or waits.timed:
+                waits.performed(thread, operation, event)
             elif event.accesses or operation.kind != "thread.begin":
-                self._activity = index
+                waits.activity = index
 
     def order_after(self, index: int) -> None:
         """Say, from within `perform`, that event `index` comes before this one and could not come after."""
@@ -307,56 +296,6 @@ class Execution:
         """Say, from within `perform`, that event `index` made this one possible; another might have."""
         if index >= 0:
             self._enabled_by = (*self._enabled_by, index)
-
-    def _after(self, thread: VirtualThread, operation: Operation, event: Event) -> None:
-        """Keep what the clock and the polling rule need."""
-        effect = any(mode != READ for _, mode in event.accesses)
-        if operation.expired and operation.timeout is not None:
-            self._timed = True
-            thread.now += max(operation.timeout, 0.0)
-        if effect or (operation.timeout is not None and not operation.expired):
-            thread.poll = None
-        if thread.poll is None:
-            self._activity = event.index
-        else:
-            for key, _ in event.accesses:
-                thread.reads[key] = event.index
-            thread.heap = heap(thread.poll_frames)
-        if operation.parked:
-            event.parked = operation.parked
-            reads = tuple((key, READ) for key in operation.parked)
-            event.accesses = merge(event.accesses, reads)
-            event.bound = None if event.bound is None else merge(event.bound, reads)
-            event.exact = False
-        if self._forced:
-            event.forced = self._forced
-            thread.forced_at = event.index
-            event.accesses = merge(event.accesses, ((QUIESCENCE, WRITE),))
-            event.bound = None if event.bound is None else merge(event.bound, ((QUIESCENCE, WRITE),))
-            event.exact = False
-            self._forced = ()
-        if self._timed:
-            self._merge_time(thread, event)
-
-    def _merge_time(self, thread: VirtualThread, event: Event) -> None:
-        """Virtual time is causal: a thread is not earlier than what happened before it.
-
-        The value depends on happens-before only, so equivalent executions read the same clocks.
-        """
-        now = thread.now
-        for index in (*event.order, *event.enabled_by):
-            other = self.by_tid[self.trace.events[index].tid]
-            if other is not thread and other.finished:
-                now = max(now, other.now)
-        for key, mode in event.accesses:
-            times = self._key_time.setdefault(key, [0.0, 0.0, 0.0])
-            for other_mode in (READ, ADD, WRITE):
-                if other_mode != mode or mode == WRITE:
-                    now = max(now, times[other_mode])
-        for key, mode in event.accesses:
-            times = self._key_time[key]
-            times[mode] = max(times[mode], now)
-        thread.now = now
 
     # -- choosing ----------------------------------------------------------------------------------
 
@@ -373,22 +312,21 @@ class Execution:
         self._choices = (*self._choices, (count, chosen))
         return chosen
 
-    def _pick(self) -> VirtualThread | None:
-        """Ask the chooser for the next thread; None ends the execution."""
+    def next_thread(self) -> VirtualThread | None:
+        """Let the chooser say which thread is the present one now; None ends the execution."""
         if self.ending:
             return None
-        options = [
-            thread.tid
-            for thread in self.threads
-            if (operation := thread.pending) is not None
-            and (
-                operation.ready is None
-                or operation.ready()
-                or (operation.timeout is not None and self._may_expire(thread, operation))
-            )
-        ]
+        options = []
+        for thread in self._alive:
+            operation = thread.pending
+            if operation is not None:
+                ready = operation.ready
+                if ready is None or ready() or (
+                    operation.timeout is not None and self._waits.may_expire(thread, operation)
+                ):
+                    options.append(thread.tid)
         if not options:
-            options = self._quiescent()
+            options = self._waits.quiescent()
             if not options:
                 self.ending = True
                 return None
@@ -404,123 +342,10 @@ class Execution:
             self.ending = True
             return None
         self.trace.choices.append(("thread", chosen))
-        return self.by_tid[chosen]
-
-    # -- waits that run out ------------------------------------------------------------------------
-
-    def _may_expire(self, thread: VirtualThread, operation: Operation) -> bool:
-        """Say whether a timed wait that is not satisfied may expire before quiescence."""
-        if self.timeouts == "quiet":
-            return False
-        if operation.parked is None:
-            return True
-        parked = operation.parked
-        if not parked:
-            return False
-        events = self.trace.events
-        for index in range(min(parked.values()) + 1, len(events)):
-            event = events[index]
-            if event.tid != thread.tid:
-                for key, mode in event.accesses:
-                    if mode != READ and parked.get(key, index) < index:
-                        return True
-        return False
-
-    def _close_segment(self, thread: VirtualThread) -> None:
-        """Stop looking for an idle round when the thread has changed an object by itself."""
-        if changed(thread.heap, heap(thread.poll_frames)):
-            thread.poll = None
-            self._activity = max(self._activity, thread.event)
-
-    def _look_for_poll(self, thread: VirtualThread, operation: Operation) -> None:
-        """Park the wait when its thread came back to it with nothing changed in between."""
-        if thread.poll is not None:
-            self._close_segment(thread)
-        frames = frames_of(sys._getframe(2))
-        state = local_state(frames)
-        if thread.poll == state:
-            operation.parked = dict(thread.reads)
-        elif self.timeouts == "any" and operation.kind != "sleep":
-            place = (state[0], operation.kind)
-            thread.expiries[place] = thread.expiries.get(place, 0) + 1
-            if thread.expiries[place] > EARLY_EXPIRIES:
-                operation.parked = {}
-                self.trace.bounded_at.add(site_text(user_frames(sys._getframe(2))))
-        thread.poll = state
-        thread.poll_frames = frames
-        thread.reads = {}
-
-    def _quiescent(self) -> list[int]:
-        """Nothing can move but by an expiry: let waits expire, each a bounded number of rounds.
-
-        A polling loop is let go round once more when anything but idle rounds went on since its last
-        one: it may have been a plain attribute that changed. In ``quiet`` mode this is the only place
-        where waits expire, the earliest deadline first.
-        """
-        waiting: list[tuple[VirtualThread, Operation, float]] = []
-        for thread in self.threads:
-            operation = thread.pending
-            if operation is None or operation.timeout is None:
-                continue
-            if operation.parked is None or thread.forced_at < self._activity:
-                waiting.append((thread, operation, thread.now + operation.timeout))
-        if waiting and self.timeouts == "quiet":
-            first = min(deadline for _, _, deadline in waiting)
-            waiting = [entry for entry in waiting if entry[2] == first]
-        options = sorted(thread.tid for thread, _, _ in waiting)
-        self._forced = tuple(options)
-        return options
-
-    # -- the end -----------------------------------------------------------------------------------
-
-    def _finish(self) -> None:
-        trace = self.trace
-        if trace.cut or self.fatal is not None:
-            return
-        for thread in self.threads:
-            operation = thread.pending
-            if thread.finished or operation is None:
-                continue
-            if not thread.daemon:
-                if operation.timeout is None or thread.tid == 0:
-                    trace.deadlock = True
-                else:
-                    trace.leaked.append(thread.name)
-            holder = operation.owner() if operation.owner is not None else None
-            trace.blocked.append(
-                Blocked(thread.tid, thread.name, str(operation), str(holder) if holder is not None else "",
-                        thread.resume or (), operation, (thread.event, *operation.order),
-                        thread.daemon)
-            )
-        self.current = None
-        for function in self.at_quiescence:
-            try:
-                function()
-            except ExplorerError:
-                raise
-            except Exception as error:
-                trace.errors.append((0, error))
-
-    def _tear_down(self) -> None:
-        """End what is left without running another operation, newest thread first."""
-        hook = sys.unraisablehook
-        sys.unraisablehook = _quiet_hook
-        try:
-            for thread in reversed(self.threads):
-                for _ in range(50):
-                    if thread.finished or not thread.greenlet:
-                        break
-                    self.current = thread
-                    thread.greenlet.throw(ThreadEnd)
-                thread.finished = True
-                thread.target = None
-                thread.poll_frames = []
-            self.current = None
-            for function in reversed(self.at_end):
-                function()
-            self.at_end.clear()
-        finally:
-            sys.unraisablehook = hook
+        self.current = thread = self.by_tid[chosen]
+        if thread.greenlet is None:
+            thread.greenlet = self.workers.take()
+        return thread
 
     # -- names ---------------------------------------------------------------------------------------
 
@@ -533,25 +358,9 @@ class Execution:
         return (thread.tid, thread.created)
 
 
-BOTTOM.add(Execution._thread_main.__code__)
-
-
-def _quiet_hook(unraisable: Any) -> None:
-    """Say nothing of a finalizer that asks for an operation after the end."""
-    if not isinstance(unraisable.exc_value, ThreadEnd):
-        sys.__unraisablehook__(unraisable)
+BOTTOM.add(Execution.run_thread.__code__)
 
 
 def _nothing(operation: Operation) -> None:
     return None
 
-
-def merge(first: Accesses, second: Accesses) -> Accesses:
-    """Unite two sets of accesses; the stronger mode of a shared key stays (READ with ADD: WRITE)."""
-    if not first:
-        return second
-    united: dict[object, int] = dict(first)
-    for key, mode in second:
-        old = united.get(key)
-        united[key] = mode if old is None or old == mode else WRITE
-    return tuple(united.items())

@@ -18,13 +18,16 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import CellType, FrameType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
 from schedule_explorer.runtime.trace import BOTTOM
 
-_ATOMS = (int, float, str, bytes, bool, complex, type(None))
-_OPAQUE = (type, ModuleType)
+_ATOMS = frozenset((int, float, str, bytes, bool, complex, type(None)))
+_OPAQUE = (int, float, str, bytes, complex, type(None), type, ModuleType)
+#: a path never changes, though it keeps its own text once that was asked for
+_PATHS = (PurePosixPath, PureWindowsPath, type(Path()))
 #: objects looked at; a program that leads to more is never parked
 _NODES = 3000
 _DEPTH = 3
@@ -68,24 +71,27 @@ def heap(frames: list[FrameType]) -> dict[int, object] | None:
     """Map every mutable object that `frames` lead to onto its shallow content; None when too many."""
     found: dict[int, object] = {}
     waiting: list[Any] = []
+    atoms, known = _ATOMS, _PARTS
     for frame in frames:
-        waiting.extend(frame.f_locals.values())
+        waiting += frame.f_locals.values()
     while waiting:
         value = waiting.pop()
-        # Never by isinstance or getattr: a proxy of the program would run code of its own.
-        kind = type(value)
         if id(value) in found:
             continue
-        parts_of = _PARTS.get(kind)
+        # Never by isinstance or getattr: a proxy of the program would run code of its own.
+        kind = type(value)
+        parts_of = known.get(kind)
         if parts_of is None:
-            parts_of = _PARTS[kind] = _how(kind)
+            parts_of = known[kind] = _how(kind)
         if parts_of is _nothing:
             continue
         if len(found) >= _NODES:
             return None
-        parts = parts_of(value)
-        found[id(value)] = tuple((p if type(p) in _ATOMS else id(p)) for p in parts)
-        waiting.extend(parts)
+        content = found[id(value)] = parts_of(value)
+        for place, part in enumerate(content):
+            if type(part) not in atoms:
+                waiting.append(part)
+                content[place] = id(part)
     return found
 
 
@@ -94,12 +100,12 @@ _PARTS: dict[type, Callable[[Any], list[Any]]] = {}
 
 
 def _how(kind: type) -> Callable[[Any], list[Any]]:
-    if issubclass(kind, (*_ATOMS, *_OPAQUE)) or _ours(kind.__module__):
+    if kind in _PATHS or issubclass(kind, _OPAQUE) or _ours(kind.__module__):
         return _nothing
     if kind in (dict, OrderedDict, defaultdict):
         return _items
     if kind in (tuple, list, set, frozenset, deque):
-        return list
+        return list  # a copy, as of all the others
     if kind is FunctionType:
         return lambda value: list(value.__closure__ or ())
     if kind is MethodType:
@@ -107,6 +113,8 @@ def _how(kind: type) -> Callable[[Any], list[Any]]:
     if kind is CellType:
         return _cell
     members = [m for base in kind.__mro__ for m in vars(base).values() if type(m) is MemberDescriptorType]
+    if not members and not issubclass(kind, (dict, list, tuple)):
+        return _dictionary
     return lambda value: _attributes(value, kind, members)
 
 
@@ -125,15 +133,23 @@ def _cell(value: Any) -> list[Any]:
         return []
 
 
-def _attributes(value: Any, kind: type, members: list[MemberDescriptorType]) -> list[Any]:
-    """Return what an object's dictionary, slots and, for a container class, items hold."""
-    parts: list[Any] = []
+def _dictionary(value: Any) -> list[Any]:
+    """Return what an object's dictionary holds, but for what the explorer has put there."""
     try:
         state = object.__getattribute__(value, "__dict__")
     except AttributeError:
-        state = {}
-    if type(state) is dict:
-        parts = [v for k, v in state.items() if not str(k).startswith("_explorer")]
+        return []
+    if type(state) is not dict:
+        return []
+    try:
+        return [held for name, held in state.items() if name[:9] != "_explorer"]
+    except TypeError:  # not every name is text
+        return [held for name, held in state.items() if not str(name).startswith("_explorer")]
+
+
+def _attributes(value: Any, kind: type, members: list[MemberDescriptorType]) -> list[Any]:
+    """Return what an object's dictionary, slots and, for a container class, items hold."""
+    parts = _dictionary(value)
     for member in members:
         try:
             parts.append(member.__get__(value, kind))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import FrameType
 from typing import Any
-
-import greenlet
 
 from schedule_explorer.operations import Key, Operation
 
@@ -28,6 +25,7 @@ class VirtualThread:
         "children",
         "created",
         "daemon",
+        "end_key",
         "error",
         "event",
         "expiries",
@@ -35,6 +33,7 @@ class VirtualThread:
         "forced_at",
         "greenlet",
         "heap",
+        "heap_at",
         "name",
         "now",
         "path",
@@ -48,12 +47,15 @@ class VirtualThread:
         "tid",
     )
 
-    def __init__(self, tid: int, path: tuple[int, ...], name: str, run: Callable[[], Any], hub: Any) -> None:
+    def __init__(self, tid: int, path: tuple[int, ...], name: str) -> None:
         self.tid = tid
         self.path = path
         self.name = name
+        #: written by the last event of the thread, read by whoever asks whether it is alive
+        self.end_key: Key = ("end", path)
         self.daemon = False
-        self.greenlet = greenlet.greenlet(run, hub)  # when it ends, the hub picks the next thread
+        #: the greenlet that it runs in, from its first step to its last
+        self.greenlet: Any = None
         #: what the thread runs, until it runs
         self.target: Any = None
         self.pending: Operation | None = None
@@ -73,6 +75,8 @@ class VirtualThread:
         self.poll_frames: list[FrameType] = []
         #: what those frames led to when the present step began
         self.heap: dict[int, object] | None = None
+        #: number of events there were when that was found out at the end of a step, and not anew since
+        self.heap_at = -1
         #: keys read since that wait, with the index of the reading event
         self.reads: dict[Key, int] = {}
         self.expiries: dict[object, int] = {}
@@ -85,11 +89,6 @@ class VirtualThread:
     def ident(self) -> int:
         """What ``threading.get_ident()`` answers in this thread: the same in every execution."""
         return self.tid + 1
-
-    @property
-    def end_key(self) -> Key:
-        """Written by the last event of the thread, read by whoever asks whether it is alive."""
-        return ("end", self.path)
 
     def __repr__(self) -> str:
         return f"<virtual thread {self.tid} {self.name}>"

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any
 
-from schedule_explorer.operations import Accesses, Gate, Key, Operation
+from schedule_explorer.operations import WRITE, Accesses, Gate, Key, Operation
 
 #: (file, line, function), the innermost frame of the program first
 Frames = tuple[tuple[str, int, str], ...]
 
 
-@dataclass(slots=True)
+#: stands for a bound that nobody has asked for yet
+_UNKNOWN: Accesses = (("unknown", -1),)
+
+
 class Event:
     """One performed operation of a trace.
 
@@ -27,7 +30,6 @@ class Event:
             have done so instead, so a race is looked for past them.
         gate: what must be open for a blocking operation to run.
         opened: the gates of what it touches that were open before it ran.
-        bound: what it may touch in another order at most; None: anything.
         exact: in another order it touches `bound`, no more and no less.
         parked: for a polling wait, the keys whose change let it move again, with the index of the event
             that had read them.
@@ -37,16 +39,11 @@ class Event:
         note: for people, its outcome.
     """
 
-    index: int
-    tid: int
-    kind: str
-    target: object
-    accesses: Accesses = ()
+    # What few events have stays in the class until one has it: events are made by the million.
     order: tuple[int, ...] = ()
     enabled_by: tuple[int, ...] = ()
     gate: Gate | None = None
     opened: tuple[Gate, ...] = ()
-    bound: Accesses | None = ()
     exact: bool = True
     parked: dict[Key, int] | None = None
     forced: tuple[int, ...] = ()
@@ -54,6 +51,47 @@ class Event:
     note: str = ""
     frames: Frames = ()
     expired: bool = False
+    _bound: Accesses | None = ()
+
+    def __init__(
+        self, index: int, tid: int, kind: str, target: object, accesses: Accesses = (), frames: Frames = ()
+    ) -> None:
+        self.index = index
+        self.tid = tid
+        self.kind = kind
+        self.target = target
+        self.accesses = accesses
+        if frames:
+            self.frames = frames
+
+    def performed(self, operation: Operation) -> None:
+        """Note what `operation` touched, and what is known of what it touches in another order."""
+        self.accesses = accesses = operation.accesses
+        declared = operation.bound
+        if declared is not None and declared == accesses:
+            self._bound = accesses
+            return
+        self.exact = False
+        if operation.steady:
+            self._bound = _UNKNOWN
+            self._touched = (accesses, declared or ())
+        else:
+            self._bound = None
+
+    @property
+    def bound(self) -> Accesses | None:
+        """What it may touch in another order at most; None: anything."""
+        if self._bound is _UNKNOWN:
+            accesses, declared = self._touched
+            self._bound = tuple((key, WRITE) for key in dict((*accesses, *declared)))
+        return self._bound
+
+    @bound.setter
+    def bound(self, most: Accesses | None) -> None:
+        self._bound = most
+
+    def __repr__(self) -> str:
+        return f"Event({self.index}, {self.tid}, {self.kind!r}, {self.target!r}, {self.accesses!r})"
 
 
 @dataclass(slots=True)

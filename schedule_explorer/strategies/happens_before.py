@@ -45,17 +45,18 @@ class HappensBefore:
 
     def extend(self, trace: Trace) -> None:
         """Take in the events of `trace` that are not known yet."""
+        masks = self.before
         for event in trace.events[len(self.events) :]:
             index = event.index
             before = 0
             for earlier in event.order:
-                before |= self.before[earlier] | 1 << earlier
+                before |= masks[earlier] | 1 << earlier
             if event.forced:
                 # Possible only once nothing else could move: it comes after everything.
                 before, races = (1 << index) - 1, self._last_forced(event)
             else:
                 before, races = self._look_back(event, before)
-            self.before.append(before)
+            masks.append(before)
             for earlier in races:
                 if self.events[earlier].tid != event.tid and self._reversible(earlier, event):
                     self.races.append((earlier, index))
@@ -88,16 +89,20 @@ class HappensBefore:
         enabled = 0
         for earlier in event.enabled_by:
             enabled |= self.before[earlier] | 1 << earlier
+        accesses = event.accesses
         if event.gate is None:
-            full, races = self._races(self._conflicts(event.accesses), base)
+            full, races = self._races(self._conflicts(accesses), base) if accesses else (base, [])
             return full | enabled, races
         resource = event.gate[0]
-        through = tuple(a for a in event.accesses if a[0] == resource)
-        others = self._conflicts(tuple(a for a in event.accesses if a[0] != resource))
+        through: Accesses = accesses
+        others: list[int] = []
+        if len(accesses) > 1 or (accesses and accesses[0][0] != resource):
+            through = tuple([a for a in accesses if a[0] == resource])
+            others = self._conflicts(tuple([a for a in accesses if a[0] != resource]))
         full = base | enabled
         for earlier in self._conflicts(through):
             full |= self.before[earlier] | 1 << earlier
-        full, races = self._races(others, full)
+        full, races = self._races(others, full) if others else (full, [])
         # What else it conflicts with may have come after the gate was closed, and would be gone with that.
         return full, [*races, *self._through_gate(event.gate, through, base)]
 
@@ -119,6 +124,10 @@ class HappensBefore:
             history = self._history.get(key)
             if not history:
                 continue
+            latest = history[-1]
+            if latest[1] == WRITE:
+                found.add(latest[0])
+                continue
             seen: set[int] = set()
             for earlier, other, tid in reversed(history):
                 if (other != mode or mode == WRITE) and tid not in seen:
@@ -126,7 +135,7 @@ class HappensBefore:
                     seen.add(tid)
                 if other == WRITE:
                     break
-        return sorted(found, reverse=True)
+        return sorted(found, reverse=True) if len(found) > 1 else list(found)
 
     def _through_gate(self, gate: Gate, accesses: Accesses, clock: int) -> list[int]:
         """Return the latest conflicting events before which `gate` was open, down to one that wrote."""

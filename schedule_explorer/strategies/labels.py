@@ -17,11 +17,14 @@ Choices = tuple[tuple[int, int], ...]
 
 def label_of(event: Event) -> Label:
     """Return the label of a performed operation."""
-    return event.tid, tuple(option for _, option in event.choices)
+    choices = event.choices
+    return (event.tid, tuple([option for _, option in choices])) if choices else (event.tid, ())
 
 
 def same_branch(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
     """Say whether one list of outcomes begins the other: every branch leads to its alternatives."""
+    if not first or not second:
+        return True
     return all(a == b for a, b in zip(first, second, strict=False))
 
 

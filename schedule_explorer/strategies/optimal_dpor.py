@@ -14,9 +14,9 @@ and counted as blocked; the sleep sets always go by what was executed, so no tra
 
 from __future__ import annotations
 
-from schedule_explorer.errors import DivergenceError
 from schedule_explorer.operations import WRITE
 from schedule_explorer.runtime import Choice, Event, Trace
+from schedule_explorer.strategies.divergence import other_kind, other_options
 from schedule_explorer.strategies.footprints import EVERYTHING, NOTHING, Footprint, Footprints, conflict
 from schedule_explorer.strategies.happens_before import HappensBefore
 from schedule_explorer.strategies.labels import Choices, Label, awake_outcomes, label_of, same_branch
@@ -114,27 +114,21 @@ class OptimalDPOR:
         if depth < len(self._frames):
             frame = self._frames[depth]
             if frame.options != choice.options:
-                raise DivergenceError(
-                    f"choice {depth}: the threads that could run were {frame.options} and are now "
-                    f"{choice.options} after the same choices: the body behaves differently when it is run "
-                    "again (state kept between runs, or something uncontrolled such as a real clock)"
-                )
+                raise other_options(depth, frame.options, choice)
         else:
             found = self._new_frame(choice)
             if found is None:
                 return None
             frame = found
-        pending = choice.execution.by_tid[frame.label[0]].pending
-        kind = pending.kind if pending is not None else ""
-        if frame.kind and frame.kind != kind:
-            raise DivergenceError(
-                f"choice {depth}: thread {frame.label[0]} was at {frame.kind} and is now at {pending} after "
-                "the same choices: the body behaves differently when it is run again"
-            )
-        frame.kind = kind
+        tid, self._outcomes = frame.label
+        pending = choice.execution.by_tid[tid].pending
+        assert pending is not None
+        if frame.kind != pending.kind:
+            if frame.kind:
+                raise other_kind(depth, frame.kind, tid, choice)
+            frame.kind = pending.kind
         self._depth = depth + 1
-        self._outcomes = frame.label[1]
-        return frame.label[0]
+        return tid
 
     def _new_frame(self, choice: Choice) -> _Frame | None:
         events = choice.execution.trace.events
@@ -147,12 +141,9 @@ class OptimalDPOR:
             last = parent.label[0]
             children = parent.branch
             done = parent.footprint
-            if parent.sleep:
-                sleep = {
-                    label: entry
-                    for label, entry in parent.sleep.items()
-                    if label[0] != last and not conflict(entry[0], done)
-                }
+            for branch, entry in parent.sleep.items():
+                if branch[0] != last and not conflict(entry[0], done):
+                    sleep[branch] = entry
         frame = _Frame(list(choice.options), sleep, children, "")
         if children:
             if not self._enter_child(frame):
@@ -167,6 +158,8 @@ class OptimalDPOR:
 
     def _free(self, options: list[int], sleep: Sleep, last: int) -> Label | None:
         """Choose beyond the wakeup tree: the running thread goes on, else the first that is awake."""
+        if not sleep:
+            return (last if last in options else options[0]), ()
         order = [last, *options] if last in options else options
         for tid in order:
             outcomes = awake_outcomes(entry[1] for label, entry in sleep.items() if label[0] == tid)

@@ -6,9 +6,9 @@ enabled thread sleeps. Nothing but `operations.dependent` decides what may be sk
 
 from __future__ import annotations
 
-from schedule_explorer.errors import DivergenceError
 from schedule_explorer.operations import Accesses, dependent
 from schedule_explorer.runtime import Choice, Trace
+from schedule_explorer.strategies.divergence import other_kind, other_options
 from schedule_explorer.strategies.labels import Choices, Label, awake_outcomes, label_of
 
 
@@ -82,11 +82,7 @@ class SleepSetDFS:
         if depth < len(self._stack):
             node = self._stack[depth]
             if node.options != choice.options:
-                raise DivergenceError(
-                    f"choice {depth}: the threads that could run were {node.options} and are now "
-                    f"{choice.options} after the same choices: the body behaves differently when it is run "
-                    "again (state kept between runs, or something uncontrolled such as a real clock)"
-                )
+                raise other_options(depth, node.options, choice)
         else:
             node = _Node(list(choice.options), self._inherited(choice))
             node.label = node.next()
@@ -96,13 +92,10 @@ class SleepSetDFS:
         assert node.label is not None
         tid, self._outcomes = node.label
         pending = choice.execution.by_tid[tid].pending
-        kind = pending.kind if pending is not None else ""
-        if node.kind and node.kind != kind:
-            raise DivergenceError(
-                f"choice {depth}: thread {tid} was at {node.kind} and is now at {pending} after the same "
-                "choices: the body behaves differently when it is run again"
-            )
-        node.kind = kind
+        assert pending is not None
+        if node.kind not in ("", pending.kind):
+            raise other_kind(depth, node.kind, tid, choice)
+        node.kind = pending.kind
         self._depth = depth + 1
         return tid
 

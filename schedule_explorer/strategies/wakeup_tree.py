@@ -114,11 +114,14 @@ class Sequence:
         """Say whether `footprint` commutes with all that is left of the events."""
         union = self._union
         if union is None:
-            masks = [0, 0, 0, 0]
+            read = added = written = touched = 0
             for bit in self._events:
-                for i, keys in enumerate(self._executed[bit].most):
-                    masks[i] |= keys
-            union = self._union = (masks[0], masks[1], masks[2], masks[3])
+                keys = self._executed[bit].most
+                read |= keys[0]
+                added |= keys[1]
+                written |= keys[2]
+                touched |= keys[3]
+            union = self._union = (read, added, written, touched)
         if not conflict(footprint, union):
             return True
         for bit in self._events:

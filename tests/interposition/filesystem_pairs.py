@@ -15,8 +15,7 @@ from schedule_explorer.interposition.attributes import mask
 from schedule_explorer.interposition.filesystem import fresh_dir, real
 from schedule_explorer.interposition.paths import world_of
 from schedule_explorer.operations import WRITE, Key, Operation
-from schedule_explorer.runtime import Execution
-from schedule_explorer.runtime.execution import Choice
+from schedule_explorer.runtime import Choice, Execution
 
 
 class Ordered:
