@@ -24,6 +24,7 @@ __all__ = ["Failure", "Result", "Verdict", "explore", "replay"]
 _monotonic = time.monotonic
 #: failing executions that are kept when all are wanted
 _KEPT = 100
+_KEEPS_STATE = "keeps state between runs"
 
 
 def explore(
@@ -143,15 +144,22 @@ def replay(
     """Run the one execution that the token `schedule` names.
 
     Raises:
-        InvalidTokenError: it is not a token.
-        DivergenceError: the program does not follow it.
+        InvalidTokenError: it is not a token, or one of another version.
+        DivergenceError: the program does not follow it; says so when another version of Python or another
+            hash seed made the token.
     """
     _check_body(body)
     decoded = tokens.decode(schedule)
     result = Result(reason="one schedule was replayed")
     started = _monotonic()
-    with session(step_timeout) as runs:
-        trace = _follow(body, decoded, runs, max_steps)
+    try:
+        with session(step_timeout) as runs:
+            trace = _follow(body, decoded, runs, max_steps)
+    except DivergenceError as error:
+        told = tokens.elsewhere(decoded)
+        if not told:
+            raise
+        raise DivergenceError(f"{error}. {told}") from error
     result.executions, result.deadlocks = 1, int(trace.deadlock)
     result.seconds = _monotonic() - started
     if trace.failed:
@@ -187,7 +195,7 @@ def _failure(
     if not noted.failed:
         raise DivergenceError(
             f"the schedule that failed with {_error(trace)!r} passes when it is run again: the body "
-            "keeps state between runs, or something uncontrolled decides"
+            f"{_KEEPS_STATE}, or something uncontrolled decides"
         )
     return Failure(_error(noted), token, noted)
 
@@ -195,8 +203,20 @@ def _failure(
 def _again(
     body: Callable[[], Any], trace: Trace, timeouts: str, runs: Session, max_steps: int
 ) -> Trace:
-    """Repeat an execution from its own token, noting source lines."""
-    return _follow(body, tokens.decode(tokens.encode(trace, timeouts)), runs, max_steps)
+    """Repeat an execution from its own token, noting source lines.
+
+    Raises:
+        DivergenceError: the body did something else this time.
+    """
+    try:
+        return _follow(body, tokens.decode(tokens.encode(trace, timeouts)), runs, max_steps)
+    except DivergenceError as error:
+        if _KEEPS_STATE in str(error):
+            raise
+        raise DivergenceError(
+            f"{error}. The same schedule was run twice: the body {_KEEPS_STATE} (a global, a cache, a file "
+            "left behind), or something uncontrolled decides; make all of it anew in every run"
+        ) from error
 
 
 def _follow(body: Callable[[], Any], decoded: tokens.Schedule, runs: Session, max_steps: int) -> Trace:

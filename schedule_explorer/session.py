@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import _thread
 import gc
+import inspect
 import itertools
+import linecache
 import os
 import signal
 import sys
@@ -18,6 +20,7 @@ from typing import Any
 from schedule_explorer.errors import (
     ExecutionOverError,
     ExplorerError,
+    InvalidBodyError,
     UncontrolledBlockingError,
     UncontrolledThreadError,
 )
@@ -37,6 +40,12 @@ _sleep = time.sleep
 _listdir = os.listdir
 #: executions after which survivors are put out of the collector's sight, and after which they are looked at
 _FREEZE, _THAW = 64, 8192
+#: what a body may return by mistake
+_NOT_RUN: dict[str, Callable[[object], bool]] = {
+    "a coroutine": inspect.iscoroutine,
+    "a generator": inspect.isgenerator,
+    "an asynchronous generator": inspect.isasyncgen,
+}
 
 
 class Session:
@@ -68,7 +77,7 @@ class Session:
         # Default thread names count from 1 in every execution.
         threading._counter = itertools.count(1).__next__  # type: ignore[attr-defined]
         try:
-            trace = execution.run(body)
+            trace = execution.run(_checked(body))
         finally:
             watch.execution = None
         if _thread._count() > threads:
@@ -156,10 +165,7 @@ class Watchdog:
     def _interrupt(self, signum: int, frame: FrameType | None) -> None:
         execution = current_execution()
         if execution is not None and not execution.ending:
-            raise UncontrolledBlockingError(
-                f"a step did not return within {self.limit:g} s, at {site_text(user_frames(frame))}: "
-                "a real lock, a blocking call that is not interposed, or a loop without a wait"
-            )
+            raise UncontrolledBlockingError(_blocked(execution, frame, self.limit))
 
 
 @contextmanager
@@ -204,6 +210,44 @@ def _real_threads() -> set[str]:
         return set(_listdir("/proc/self/task"))
     except OSError:
         return set()
+
+
+def _blocked(execution: Execution, frame: FrameType | None, limit: float) -> str:
+    """Say which thread did not return from what, where all the others are, and what can be done about it."""
+    current = execution.current
+    others = "".join(
+        f"\n  meanwhile {thread.name} is {_place(thread.greenlet.gr_frame)}"
+        for thread in execution.threads if thread is not current and not thread.finished and thread.greenlet
+    )
+    return (
+        f"a step of {'an oracle' if current is None else current.name} did not return within {limit:g} s, "
+        f"{_place(frame)}: a real lock, a blocking call that is not interposed, or a loop without a wait. "
+        "Make locks, events and queues in the body, in a module global or in a class attribute; wait through "
+        f"threading, queue or time; a step that only takes long needs a greater step_timeout{others}"
+    )
+
+
+def _place(frame: FrameType | None) -> str:
+    """Write the innermost line of the program, with its text."""
+    frames = user_frames(frame)
+    text = linecache.getline(frames[0][0], frames[0][1]).strip() if frames else ""
+    return f"at {site_text(frames)}" + (f" in `{text}`" if text else "")
+
+
+def _checked(body: Callable[[], Any]) -> Callable[[], None]:
+    """Refuse a body whose code has not run when it returns."""
+
+    def run() -> None:
+        returned = body()
+        for kind, is_one in _NOT_RUN.items():
+            if is_one(returned):
+                if kind != "an asynchronous generator":
+                    returned.close()
+                raise InvalidBodyError(
+                    f"the body {body!r} returned {kind}, whose code would never run: explore() runs threads"
+                )
+
+    return run
 
 
 def _late(unraisable: Any) -> bool:

@@ -1,8 +1,7 @@
 """The virtual clock: sleeping and the time of day move only with the explorer.
 
 Each thread reads its own causal time (see `Execution`): equivalent executions read the same values. What
-counts the processor's time stands still. The date and time classes of `datetime` are written in C and read
-the real clock.
+counts the processor's time stands still. The classes of `datetime` are in `dates`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from typing import Any
 
 from schedule_explorer.errors import UncontrolledBlockingError
 from schedule_explorer.interposition.context import virtual
-from schedule_explorer.interposition.identity import Identity, identity, imported
+from schedule_explorer.interposition.identity import Identity, identity
 from schedule_explorer.interposition.mutexes import (
     HeldLock,
     LockType,
@@ -67,13 +67,11 @@ def _init(self: threading.Condition, lock: Any = None) -> None:
     if execution is None:
         _originals["__init__"](self, lock)
         return
-    lasting = imported(0)
     if lock is None:
-        lock = VirtualRLock(execution, lasting)
+        lock = VirtualRLock(execution)
     bind(self, lock)
     self.__dict__["_waiters"] = deque()
-    if not lasting:
-        self.__dict__["_explorer_id"] = Identity("Condition", execution)
+    self.__dict__["_explorer_id"] = Identity("Condition", execution)
 
 
 def named(self: Any, execution: Execution) -> Identity:

@@ -31,6 +31,18 @@ def virtual() -> Execution | None:
 
 
 @contextmanager
+def plain() -> Iterator[None]:
+    """Make the real calls inside, which must not switch: nobody is a virtual thread there."""
+    exploring = _exploring_thread
+    if get_ident() == exploring:
+        set_exploring_thread(-1)
+    try:
+        yield
+    finally:
+        set_exploring_thread(exploring)
+
+
+@contextmanager
 def atomic(execution: Execution) -> Iterator[None]:
     """Run the operations inside as part of the present step, without a switch."""
     thread = execution.current

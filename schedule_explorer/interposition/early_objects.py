@@ -30,9 +30,12 @@ _RealLocal: Any = threading.local
 _RealQueue: Any = queue.SimpleQueue
 
 
-def exchanges(attributes: Iterable[Attribute]) -> list[Exchange]:
-    """Return what to exchange for what; one stand-in for each object, under however many names."""
-    stands: dict[int, Any] = {}
+def exchanges(attributes: Iterable[Attribute], stands: dict[int, Any]) -> list[Exchange]:
+    """Return what to exchange for what; one stand-in for each object, under however many names.
+
+    Arguments:
+        stands: those that there are, by the ``id`` of the object; it is added to.
+    """
     found: list[Exchange] = []
     for owner, attribute, module, dotted, value in attributes:
         kind = type(value)

@@ -10,7 +10,7 @@ import threading
 from typing import Any
 
 from schedule_explorer.interposition.context import virtual
-from schedule_explorer.interposition.identity import Identity, identity, imported
+from schedule_explorer.interposition.identity import Identity, identity
 from schedule_explorer.interposition.mutexes import VirtualLock, hard, wait_limit
 from schedule_explorer.interposition.outside import OUTSIDE
 from schedule_explorer.operations import READ, WRITE, Operation
@@ -62,8 +62,7 @@ def _init(self: Any) -> None:
         _originals["__init__"](self)
         return
     self._flag = False
-    if not imported(0):
-        self.__dict__["_explorer_id"] = _Name("Event", execution)
+    self.__dict__["_explorer_id"] = _Name("Event", execution)
 
 
 def _set(self: Any) -> None:

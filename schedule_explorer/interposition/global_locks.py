@@ -1,4 +1,4 @@
-"""Locks that modules under test made at import: real ones in a module global or a class attribute.
+"""Locks that modules under test made at import: in a module global, in an object there, or in a class.
 
 For the length of an exploration each is exchanged for a proxy. In a virtual thread the proxy is a lock of the
 explorer's that every execution makes anew, named after where it was found, not after who takes it first;
@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from types import ModuleType
 from typing import Any
 
 from schedule_explorer.interposition.context import virtual
-from schedule_explorer.interposition.early_attributes import Attribute, attributes_of
+from schedule_explorer.interposition.early_attributes import Attribute
 from schedule_explorer.interposition.mutexes import HeldLock, LockType, RLockType, VirtualLock, VirtualRLock
 from schedule_explorer.operations import WRITE
 from schedule_explorer.runtime import Execution
@@ -105,41 +104,42 @@ def _held(lock: Any) -> bool:
     return False
 
 
-def exchanges(attributes: Iterable[Attribute]) -> list[Exchange]:
-    """Return what to exchange for what; one proxy for each lock, under however many names."""
-    proxies: dict[int, GlobalLock] = {}
+def proxy_of(value: Any, module: str, dotted: str, proxies: dict[int, GlobalLock]) -> GlobalLock | None:
+    """Return what stands for `value`, made if need be; None when it is no lock, or held by somebody."""
+    kind = type(value)
+    if kind is not LockType and kind is not RLockType:
+        return None
+    proxy = proxies.get(id(value))
+    if proxy is None and not _held(value):
+        stand = GlobalLock if kind is LockType else GlobalRLock
+        proxy = proxies[id(value)] = stand(value, module, dotted)
+    return proxy
+
+
+def exchanges(attributes: Iterable[Attribute], proxies: dict[int, GlobalLock]) -> list[Exchange]:
+    """Return what to exchange for what; one proxy for each lock, under however many names.
+
+    Arguments:
+        proxies: those that there are, by the ``id`` of the lock; it is added to.
+    """
     found: list[Exchange] = []
     conditions: list[Any] = []
     for owner, attribute, module, dotted, value in attributes:
         if module.startswith("concurrent."):
             continue  # exchanged by `futures`
-        kind = type(value)
-        if kind is LockType or kind is RLockType:
-            proxy = proxies.get(id(value))
-            if proxy is None:
-                if _held(value):
-                    continue
-                stand = GlobalLock if kind is LockType else GlobalRLock
-                proxy = proxies[id(value)] = stand(value, module, dotted)
+        proxy = proxy_of(value, module, dotted, proxies)
+        if proxy is not None:
             found.append((owner, attribute, proxy))
-        elif issubclass(kind, threading.Condition):
+        elif issubclass(type(value), threading.Condition):
             conditions.append(value)
     for condition in conditions:
         # Two conditions over one lock go on sharing it.
-        proxy = proxies.get(id(condition.__dict__.get("_lock")))
-        if proxy is not None:
-            found.append((condition, "_lock", proxy))
+        shared = proxies.get(id(condition.__dict__.get("_lock")))
+        if shared is not None:
+            found.append((condition, "_lock", shared))
             found += [
-                (condition, name, getattr(proxy, name))
+                (condition, name, getattr(shared, name))
                 for name in ("acquire", "release", "_release_save", "_acquire_restore", "_is_owned")
                 if name in condition.__dict__
             ]
     return found
-
-
-def settle(modules: Iterable[ModuleType]) -> None:
-    """Name the locks of modules that a body has imported: they are there in the first execution only."""
-    for _, _, module, dotted, value in attributes_of(modules):
-        if type(value) in (VirtualLock, VirtualRLock) and not value._lasting:
-            value._lasting = True
-            _name(value, module, dotted)

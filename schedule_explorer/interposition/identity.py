@@ -1,16 +1,15 @@
 """What objects are called: keys that are the same in equivalent executions, never an address.
 
 An object made in a virtual thread is named after that thread and its own count of creations. One that was
-there before the exploration, or that a module made while it was imported, is named once for the process;
-the state it had is put back at the end of every execution. One that was made in an earlier execution is a
-body that keeps state: named as an error, because nothing that was learnt about it holds any more.
+there before the exploration, or that a module made while it was imported (see `imports`), is named once for
+the process; the state it had is put back at the end of every execution. One that was made in an earlier
+execution is a body that keeps state: named as an error, because nothing that was learnt about it holds any
+more.
 """
 
 from __future__ import annotations
 
 import itertools
-import sys
-from types import FrameType
 from typing import Any
 
 from schedule_explorer.errors import DivergenceError
@@ -60,19 +59,3 @@ def outlived(name: str) -> DivergenceError:
         f"{name} was made in an earlier execution and is used in this one: the body keeps state between "
         "runs; make it in every run, or before the exploration"
     )
-
-
-def imported(depth: int) -> bool:
-    """Say whether the caller's caller (`depth` more frames up) is a module that is being imported.
-
-    What a module makes then is there in the first execution only: it must not count as made by its thread.
-    """
-    frame = sys._getframe(depth + 2)
-    return frame.f_code.co_name == "<module>" and _by_import(frame.f_back)
-
-
-def _by_import(frame: FrameType | None) -> bool:
-    if frame is None:
-        return False
-    code = frame.f_code
-    return code.co_filename.startswith("<frozen importlib") or code.co_name == "exec_module"

@@ -9,21 +9,25 @@ from __future__ import annotations
 import sys
 import sysconfig
 from _thread import get_ident
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
 
 from schedule_explorer.interposition import (
     clock,
+    dates,
     determinism,
+    early_bindings,
     early_objects,
     files,
     filesystem,
     global_locks,
+    imports,
     locals,
     locks,
     queues,
+    source_lines,
     stdlib_locks,
     temporary,
     tensor_files,
@@ -33,55 +37,108 @@ from schedule_explorer.interposition.context import set_exploring_thread
 from schedule_explorer.interposition.early_attributes import attributes_of
 
 _MISSING = object()
+_STDLIB, _SITE = sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")
 METHODS = [*locks.METHODS, *threads.METHODS, *queues.METHODS]
 _MODULES = (
-    locks, locals, threads, queues, clock, filesystem, files, tensor_files, determinism, stdlib_locks,
-    temporary,
+    locks, locals, threads, queues, clock, filesystem, files, tensor_files, determinism, temporary,
+    source_lines,
 )
 PATCHES: list[tuple[object, str, Any]] = [patch for module in _MODULES for patch in module.PATCHES]
 
 
-_STDLIB, _SITE = sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")
+class _Interposition:
+    """What is exchanged for what."""
+
+    def __init__(self) -> None:
+        #: (owner, name, what was there, what is there instead), oldest first
+        self._exchanged: list[tuple[Any, str, Any, Any]] = []
+        #: what stands for an interposed object, by its ``id``
+        self._replacements: dict[int, Any] = {}
+        self._proxies: dict[int, global_locks.GlobalLock] = {}
+        self._stands: dict[int, Any] = {}
+        self._suspended: list[tuple[Any, str, Any]] = []
+        self._modules: dict[str, ModuleType] = {}
+        self._bound_early = ExitStack()
+        self._importer = imports.Importer(self._suspend, self._resume)
+
+    def install(self) -> None:
+        for owner, name, value in PATCHES:
+            self._replacements[id(getattr(owner, name))] = value
+            self._exchange(owner, name, value)
+        for owner, name, value in (*METHODS, *imports.PATCHES):
+            self._exchange(owner, name, value)
+        dates.install()
+        self._interpose(_modules_under_test(sys.modules))
+        sys.meta_path.insert(0, self._importer)
+        set_exploring_thread(get_ident())
+
+    def undo(self) -> None:
+        set_exploring_thread(-1)
+        if self._importer in sys.meta_path:
+            sys.meta_path.remove(self._importer)
+        dates.undo()
+        self._bound_early.close()
+        for owner, name, old, _ in reversed(self._exchanged):
+            _put(owner, name, old)
+
+    def _exchange(self, owner: Any, name: str, value: Any) -> None:
+        self._exchanged.append((owner, name, vars(owner).get(name, _MISSING), value))
+        setattr(owner, name, value)
+
+    def _interpose(self, modules: list[ModuleType]) -> None:
+        for module in modules:
+            if self._replacements.keys().isdisjoint(map(id, vars(module).values())):
+                continue
+            for name, value in list(vars(module).items()):
+                replacement = self._replacements.get(id(value))
+                if replacement is not None and value is not replacement:
+                    self._exchange(module, name, replacement)
+        early = attributes_of(modules, _exchanged, objects=True)
+        for owner, name, value in (
+            *stdlib_locks.exchanges(),
+            *global_locks.exchanges(early, self._proxies),
+            *early_objects.exchanges(early, self._stands),
+        ):
+            self._exchange(owner, name, value)
+        rebound = early_bindings.rebound(modules, self._replacements, self._proxies)
+        self._bound_early.enter_context(rebound)
+
+    def _suspend(self) -> None:
+        """Put everything back for as long as a module is loaded; what the program has exchanged stays."""
+        set_exploring_thread(-1)
+        self._modules = dict(sys.modules)
+        for owner, name, old, value in reversed(self._exchanged):
+            if vars(owner).get(name, _MISSING) is value:
+                self._suspended.append((owner, name, value))
+                _put(owner, name, old)
+
+    def _resume(self, module: ModuleType) -> None:
+        for owner, name, value in reversed(self._suspended):
+            setattr(owner, name, value)
+        self._suspended.clear()
+        new = {name: m for name, m in sys.modules.items() if m is not self._modules.get(name)}
+        new[module.__name__] = module
+        self._modules = {}
+        self._interpose(_modules_under_test(new))
+        set_exploring_thread(get_ident())
+
+
+def _put(owner: Any, name: str, value: Any) -> None:
+    if value is _MISSING:
+        delattr(owner, name)
+    else:
+        setattr(owner, name, value)
 
 
 @contextmanager
 def interposed() -> Iterator[None]:
     """Interpose while the block runs; everything is put back whatever it raises."""
-    undo: list[tuple[Any, str, Any]] = []
-
-    def exchange(owner: Any, name: str, value: Any) -> None:
-        undo.append((owner, name, vars(owner).get(name, _MISSING)))
-        setattr(owner, name, value)
-
-    replacements: dict[int, Any] = {}
+    interposition = _Interposition()
     try:
-        for owner, name, value in PATCHES:
-            replacements[id(getattr(owner, name))] = value
-            exchange(owner, name, value)
-        for cls, method, value in METHODS:
-            exchange(cls, method, value)
-        modules = _modules_under_test()
-        for module in modules:
-            if replacements.keys().isdisjoint(map(id, vars(module).values())):
-                continue
-            for name, value in list(vars(module).items()):
-                replacement = replacements.get(id(value))
-                if replacement is not None and value is not replacement:
-                    exchange(module, name, replacement)
-        early = attributes_of(modules, _exchanged)
-        for owner, name, value in (
-            *stdlib_locks.exchanges(), *global_locks.exchanges(early), *early_objects.exchanges(early)
-        ):
-            exchange(owner, name, value)
-        set_exploring_thread(get_ident())
+        interposition.install()
         yield
     finally:
-        set_exploring_thread(-1)
-        for owner, name, value in reversed(undo):
-            if value is _MISSING:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, value)
+        interposition.undo()
 
 
 def _exchanged(kind: type) -> bool:
@@ -89,10 +146,10 @@ def _exchanged(kind: type) -> bool:
     return kind is type or kind in early_objects.KINDS or issubclass(kind, global_locks.KINDS)
 
 
-def _modules_under_test() -> list[ModuleType]:
-    """Everything imported that is neither the standard library nor the explorer itself."""
+def _modules_under_test(modules: Mapping[str, Any]) -> list[ModuleType]:
+    """Everything of `modules` that is neither the standard library nor the explorer itself."""
     found = []
-    for name, module in sorted(sys.modules.items()):
+    for name, module in sorted(modules.items()):
         if not isinstance(module, ModuleType) or name.startswith("_pytest"):
             continue
         if name.startswith("schedule_explorer.") and ".targets." not in name:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import _thread
 import _threading_local
-import sys
 import threading
 from typing import Any
 
 from schedule_explorer.interposition import barriers, conditions, events, semaphores
 from schedule_explorer.interposition.context import virtual
-from schedule_explorer.interposition.identity import imported
 from schedule_explorer.interposition.mutexes import (
     LockType,
     RLockType,
@@ -42,8 +40,6 @@ class _LockFactory(metaclass=_Factory):
         execution = virtual()
         if execution is None:
             return real_lock()
-        if sys._getframe(1).f_code.co_name == "<module>" and imported(0):
-            return VirtualLock(execution, True)
         return VirtualLock(execution)
 
 
@@ -54,24 +50,17 @@ class _RLockFactory(metaclass=_Factory):
         execution = virtual()
         if execution is None or arguments or options:
             return real_rlock(*arguments, **options)
-        if sys._getframe(1).f_code.co_name == "<module>" and imported(0):
-            return VirtualRLock(execution, True)
         return VirtualRLock(execution)
 
 
 def _allocate_lock() -> Any:
-    """`_thread.allocate_lock`. The import system's own locks are real: an import is no operation."""
     execution = virtual()
-    if execution is None or sys._getframe(1).f_globals.get("__name__") == "importlib._bootstrap":
-        return real_lock()
-    return VirtualLock(execution)
+    return real_lock() if execution is None else VirtualLock(execution)
 
 
 def _allocate_rlock() -> Any:
     execution = virtual()
-    if execution is None or sys._getframe(1).f_globals.get("__name__") == "importlib._bootstrap":
-        return RLockType()
-    return VirtualRLock(execution)
+    return RLockType() if execution is None else VirtualRLock(execution)
 
 
 #: (class, method, replacement): methods exchanged for the length of an exploration

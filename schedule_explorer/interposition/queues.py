@@ -9,7 +9,7 @@ from typing import Any
 from schedule_explorer.errors import ExplorerError
 from schedule_explorer.interposition import simple_queues
 from schedule_explorer.interposition.context import virtual
-from schedule_explorer.interposition.identity import identity, imported
+from schedule_explorer.interposition.identity import identity
 from schedule_explorer.interposition.mutexes import check_wait, hard, limit_of
 from schedule_explorer.interposition.queue_locks import QueueCondition, QueueMutexAttribute
 from schedule_explorer.interposition.queue_sides import (
@@ -51,11 +51,10 @@ def _init(self: Any, maxsize: int = 0) -> None:
     self.unfinished_tasks = 0
     if ShutDown is not queue.Empty:
         self.is_shutdown = False
-    if not imported(0):
-        # Named where it is made: who uses it first depends on the schedule.
-        sides = self.__dict__["_explorer_id"] = Sides("Queue", execution)
-        fifo, custom = kind_of(self)
-        sides.shape(fifo=fifo, custom=custom)
+    # Named where it is made: who uses it first depends on the schedule.
+    sides = self.__dict__["_explorer_id"] = Sides("Queue", execution)
+    fifo, custom = kind_of(self)
+    sides.shape(fifo=fifo, custom=custom)
 
 
 def _put(self: Any, item: Any, block: bool = True, timeout: Any = None) -> None:

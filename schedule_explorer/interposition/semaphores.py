@@ -11,7 +11,7 @@ from typing import Any
 
 from schedule_explorer.interposition.context import virtual
 from schedule_explorer.interposition.events import LazyCondition
-from schedule_explorer.interposition.identity import Identity, identity, imported
+from schedule_explorer.interposition.identity import Identity, identity
 from schedule_explorer.interposition.mutexes import hard, wait_limit
 from schedule_explorer.operations import READ, WRITE, Operation
 from schedule_explorer.runtime import Execution
@@ -65,9 +65,8 @@ def _init(self: Any, value: int = 1) -> None:
     if value < 0:
         raise ValueError("semaphore initial value must be >= 0")
     self._value = value
-    if not imported(0) and not imported(1):
-        name = self.__dict__["_explorer_id"] = _Name("Semaphore", execution)
-        name.permits = [[-1, value]] if value else []
+    name = self.__dict__["_explorer_id"] = _Name("Semaphore", execution)
+    name.permits = [[-1, value]] if value else []
 
 
 def _acquire(self: Any, blocking: bool = True, timeout: Any = None) -> bool:

@@ -8,7 +8,7 @@ from types import GenericAlias
 from typing import Any
 
 from schedule_explorer.interposition.context import virtual
-from schedule_explorer.interposition.identity import imported, outlived
+from schedule_explorer.interposition.identity import outlived
 from schedule_explorer.interposition.mutexes import check_wait, limit_of
 from schedule_explorer.interposition.queue_sides import Sides, get_operation, store
 from schedule_explorer.operations import WRITE, Operation
@@ -41,8 +41,7 @@ class SimpleQueue(metaclass=_Standing):
         self = super().__new__(cls)
         self._items = deque()
         if execution is not None:
-            lasting = imported(0)
-            self._explorer_id = Sides("SimpleQueue", execution, lasting)
+            self._explorer_id = Sides("SimpleQueue", execution)
             self._explorer_id.shape(fifo=True, custom=False)
         return self
 

@@ -4,21 +4,16 @@ Such a lock was made at import. It belongs to the one OS thread that all virtual
 would let every one of them in, and a Lock would stop them all. Nothing is switched while one is held: what
 happens below it belongs to the present step. Handing a record to a log handler is a step of its own, since
 its order can be seen; the other regions only change what nobody sees, and add no step.
-
-An import is such a region too. It leaves no trace: only the first execution imports anything.
 """
 
 from __future__ import annotations
 
-import builtins
-import importlib
 import logging
 import sys
-from collections.abc import Callable
 from typing import Any
 
-from schedule_explorer.interposition.context import atomic, virtual
-from schedule_explorer.interposition.global_locks import Exchange, settle
+from schedule_explorer.interposition.context import virtual
+from schedule_explorer.interposition.global_locks import Exchange
 from schedule_explorer.interposition.mutexes import RLockType
 from schedule_explorer.operations import WRITE, Key, Operation
 
@@ -98,39 +93,3 @@ def _handlers() -> list[logging.Handler]:
     attached = [handler for logger in loggers for handler in getattr(logger, "handlers", ())]
     distinct = {id(handler): handler for handler in (*listed, *attached) if handler is not None}
     return list(distinct.values())
-
-
-def _as_one(load: Callable[[], Any]) -> Any:
-    """Import without a switch; what the new modules made is named after where they hold it."""
-    execution = virtual()
-    if execution is None:
-        return load()
-    before = set(sys.modules)
-    with atomic(execution):
-        loaded = load()
-    if len(sys.modules) > len(before):
-        settle([module for name, module in list(sys.modules.items()) if name not in before])
-    return loaded
-
-
-def _import(name: Any, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
-    def load() -> Any:
-        return _originals["__import__"](name, globals, locals, fromlist, level)
-
-    if level == 0 and name in sys.modules and not (fromlist and hasattr(sys.modules[name], "__path__")):
-        return load()
-    return _as_one(load)
-
-
-def _import_module(name: Any, package: Any = None) -> Any:
-    def load() -> Any:
-        return _originals["import_module"](name, package)
-
-    return load() if name in sys.modules else _as_one(load)
-
-
-_originals: dict[str, Any] = {"__import__": builtins.__import__, "import_module": importlib.import_module}
-PATCHES: list[tuple[object, str, Any]] = [
-    (builtins, "__import__", _import),
-    (importlib, "import_module", _import_module),
-]

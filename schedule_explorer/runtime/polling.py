@@ -11,11 +11,17 @@ frames lead to (a counter of idle rounds is progress, not a repetition): the *he
 of each of its steps, so that what other threads change meanwhile does not count. Whether a wait is parked
 thus depends on its thread's own past alone, as it must: equivalent executions agree on it.
 
+The frame of a generator that has left the stack is never read: CPython 3.13 crashes on one whose generator is
+closed (https://github.com/python/cpython/issues/125723). It needs not be: a generator that does not run binds
+nothing, so what its variables held when it last ran stands for it.
+
 Known limit: progress that is kept nowhere but inside a C object (an iterator, say) is not seen.
 """
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -37,20 +43,42 @@ def _ours(module: object) -> bool:
     return isinstance(module, str) and module.startswith("schedule_explorer.") and ".targets." not in module
 
 
-def frames_of(frame: FrameType | None) -> list[FrameType]:
+#: the frame of such code may be on the stack, off it, and on it again
+_SUSPENDABLE = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+class Scope:
+    """One frame of the program, on the stack when this is made.
+
+    `held`: what the variables of a generator held when it was last seen on the stack; None for other code.
+    """
+
+    __slots__ = ("frame", "held")
+
+    def __init__(self, frame: FrameType) -> None:
+        self.frame = frame
+        suspendable = frame.f_code.co_flags & _SUSPENDABLE
+        self.held: list[Any] | None = list(frame.f_locals.values()) if suspendable else None
+
+
+def frames_of(frame: FrameType | None) -> list[Scope]:
     """Return the frames of the program from `frame` outwards, up to where its thread begins."""
     found = []
     while frame is not None and frame.f_code not in BOTTOM:
         if not _ours(frame.f_globals.get("__name__")):
-            found.append(frame)
+            found.append(Scope(frame))
         frame = frame.f_back
     return found
 
 
-def local_state(frames: list[FrameType]) -> tuple[object, ...]:
-    """Sum up code positions and local variables; equal for equal situations, never by address."""
+def local_state(frames: list[Scope]) -> tuple[object, ...]:
+    """Sum up code positions and local variables; equal for equal situations, never by address.
+
+    `frames` are all on the stack.
+    """
     parts: list[object] = []
-    for frame in frames:
+    for scope in frames:
+        frame = scope.frame
         code = frame.f_code
         parts.append((code.co_filename, code.co_firstlineno, frame.f_lasti))
         for name, value in frame.f_locals.items():
@@ -67,13 +95,36 @@ def _value(value: Any, depth: int) -> object:
     return kind.__qualname__
 
 
-def heap(frames: list[FrameType]) -> dict[int, object] | None:
+def _variables(frames: list[Scope]) -> list[Any]:
+    """Return what the local variables of `frames` hold. Called in the thread whose frames they are."""
+    found: list[Any] = []
+    stack: list[FrameType] | None = None
+    for scope in frames:
+        if scope.held is None:
+            found.extend(scope.frame.f_locals.values())
+            continue
+        if stack is None:
+            stack = _stack()
+        if any(scope.frame is frame for frame in stack):
+            scope.held = list(scope.frame.f_locals.values())
+        found.extend(scope.held)
+    return found
+
+
+def _stack() -> list[FrameType]:
+    frame: FrameType | None = sys._getframe(1)
+    found = []
+    while frame is not None and frame.f_code not in BOTTOM:
+        found.append(frame)
+        frame = frame.f_back
+    return found
+
+
+def heap(frames: list[Scope]) -> dict[int, object] | None:
     """Map every mutable object that `frames` lead to onto its shallow content; None when too many."""
     found: dict[int, object] = {}
-    waiting: list[Any] = []
+    waiting = _variables(frames)
     atoms, known = _ATOMS, _PARTS
-    for frame in frames:
-        waiting += frame.f_locals.values()
     while waiting:
         value = waiting.pop()
         if id(value) in found:

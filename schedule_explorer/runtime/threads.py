@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from types import FrameType
 from typing import Any
 
 from schedule_explorer.operations import Key, Operation
+from schedule_explorer.runtime.polling import Scope
 
 
 class ThreadEnd(BaseException):
@@ -72,7 +72,7 @@ class VirtualThread:
         self.now = 0.0
         #: local state at the last timed wait, or None after an effect of its own (see `polling`)
         self.poll: object = None
-        self.poll_frames: list[FrameType] = []
+        self.poll_frames: list[Scope] = []
         #: what those frames led to when the present step began
         self.heap: dict[int, object] | None = None
         #: number of events there were when that was found out at the end of a step, and not anew since

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
+import linecache
+import pickle
 import threading
 import time
+import traceback
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -95,3 +100,84 @@ def test_the_real_clock_is_back() -> None:
     explore(lambda: time.sleep(1))
     assert abs(time.time() - EPOCH) > 1e6
     assert time.monotonic() != 1000.0
+
+
+class Day(datetime.datetime):
+    """A subclass keeps its class."""
+
+
+def clocks() -> list[datetime.datetime]:
+    """Read the time in every way that there is, bound early and late."""
+    utc = datetime.UTC
+    return [
+        datetime.datetime.now(), datetime.datetime.today(), now(), early(), datetime.datetime.now(tz=None),
+        datetime.datetime.now(utc).astimezone().replace(tzinfo=None), Day.now(), Day.today(),
+        datetime.datetime.utcnow().replace(tzinfo=utc).astimezone().replace(tzinfo=None), Stamp().at,
+    ]
+
+
+now = datetime.datetime.now
+
+
+@dataclass
+class Stamp:
+    at: datetime.datetime = field(default_factory=datetime.datetime.now)
+
+
+def early(kind: Any = datetime.datetime) -> Any:
+    return kind.now()
+
+
+@pytest.mark.filterwarnings("ignore:.*utcnow:DeprecationWarning")
+def test_dates_are_of_the_virtual_clock() -> None:
+    held = datetime.datetime(2020, 2, 29)
+
+    def body() -> None:
+        begin = datetime.datetime.fromtimestamp(EPOCH)
+        assert clocks() == [begin] * 10
+        assert datetime.date.today() == begin.date()
+        time.sleep(86400)
+        assert clocks() == [begin + datetime.timedelta(days=1)] * 10
+        assert datetime.date.today() == begin.date() + datetime.timedelta(days=1)
+        assert datetime.datetime.now(datetime.UTC).timestamp() == time.time()
+        assert datetime.datetime.utcnow().tzinfo is None
+        with pytest.raises(TypeError):
+            datetime.datetime.now("UTC")  # type: ignore[arg-type]
+
+    def types() -> None:
+        found = datetime.datetime.now()
+        assert type(found) is type(held) is datetime.datetime and type(Day.now()) is type(Day.utcnow()) is Day
+        assert isinstance(held, datetime.datetime) and isinstance(found, datetime.date)
+        assert pickle.loads(pickle.dumps((held, found, Day.now()))) == (held, found, found)
+
+    assert explore(body).verdict is Verdict.PROVED
+    assert explore(types).verdict is Verdict.PROVED
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_dates_are_real_again(fails: bool) -> None:
+    def body() -> None:
+        clocks()
+        assert not fails
+
+    explore(body)
+    for read in (datetime.datetime.now(), now(), Day.now(), Stamp().at):
+        assert abs(read.timestamp() - time.time()) < 600
+    assert datetime.datetime.now.__self__ is datetime.datetime  # type: ignore[attr-defined]
+    assert "schedule_explorer" not in repr(vars(datetime.datetime)["now"])
+
+
+def test_source_lines_of_the_first_execution_are_no_steps() -> None:
+    """They are read once."""
+
+    def body() -> None:
+        if not told:
+            linecache.clearcache()
+        try:
+            raise ValueError("on purpose")
+        except ValueError:
+            told.append(traceback.format_exc())
+
+    told: list[str] = []
+    assert explore(body).verdict is Verdict.PROVED
+    assert len(told) == 2 and 'raise ValueError("on purpose")' in told[0] == told[1]

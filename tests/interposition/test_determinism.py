@@ -141,3 +141,36 @@ def test_the_real_things_are_put_back(fails: bool) -> None:
     assert random.getstate() == before
     assert all(vars(owner)[name] is value for (owner, name), value in zip(names, held, strict=True))
     assert os.urandom(16) != os.urandom(16)
+
+
+def test_what_is_left_in_the_temporary_directory_is_gone_in_the_next_execution() -> None:
+    names: list[tuple[str, ...]] = []
+
+    def body() -> None:
+        made = tempfile.mkdtemp()
+        found: dict[int, str] = {}
+        with open(f"{made}/kept", "w") as file:
+            file.write("left behind")
+
+        def work(index: int) -> None:
+            descriptor, found[index] = tempfile.mkstemp()
+            os.close(descriptor)
+
+        threads = [threading.Thread(target=work, args=(index,)) for index in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(os.listdir(tempfile.gettempdir())) == sorted(
+            os.path.basename(path) for path in (made, *found.values())
+        )
+        names.append((made, found[0], found[1]))
+
+    before = set(os.listdir(tempfile.gettempdir()))
+    result = explore(body, "sleep-set-dfs")
+    assert result.verdict is Verdict.PROVED, result.reason
+    assert len(names) >= 2 and len(set(names)) == 1
+    assert not any(os.path.exists(path) for path in names[0])
+    assert {os.path.basename(path) for path in names[0]}.isdisjoint(
+        set(os.listdir(tempfile.gettempdir())) - before
+    )
