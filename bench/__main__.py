@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import NotMeasuredError, Options, Table, progress
-from bench.rows import bookkeeping, memory, original_store, peers
+from bench.rows import bookkeeping, memory, original_store, peers, store
 
 ROWS: dict[str, Callable[[Options], list[Table]]] = {
+    "store": store.run,
     "original-store": original_store.run,
     "bookkeeping": bookkeeping.run,
     "memory": memory.run,

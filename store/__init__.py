@@ -77,8 +77,10 @@ G1
     result. The name belongs to this generation, so the unlink hits nothing else. The directory is renamed
     rather than the file, because a rename of the file would wait for the write that is stuck.
 G2
-    The first thing the writer does when its operation returns is to look at the phase; for *cancelled* it
-    removes both names that the staging directory may have, and goes on in a new one.
+    The first thing the writer does when its operation returns is to look at the phase. For *cancelled* it
+    removes its file. When a cleanup has given up on it, it takes the staging directory away itself, for the
+    cleanup may be about to: whoever is second finds nothing to rename. It removes the directory under its
+    last name, and goes on in a new one.
 G3
     Accepted means in `current` with its payload, and the payload is let go only by `wrote` (the file is
     whole, closed and renamed), by being superseded, or by a cleanup. A failed write keeps both. A directory

@@ -190,31 +190,28 @@ class BoundarySnapshotStore:
         return ended and complete
 
     def _cleanup(self, request_id: str | None, timeout: float, *, close: bool = False) -> CleanupOutcome:
+        deadline = time.monotonic() + timeout
+        errors: list[str] = []
         with self._lock:
             found = self._state.forget(request_id)
             if close:
                 self._state.close()
                 self._writer.wake()
             released = self._state.drain()
-            if not found.files and found.in_hand is None:
-                return CleanupOutcome(found.count)
+            stuck = found.in_hand
+            # Files and arrays go without the lock; when there are none, the wait begins at once.
+            waited = not found.files and not released
+            if waited:
+                stuck = self._outwait(stuck, deadline, errors)
         del released
-        deadline = time.monotonic() + timeout
-        errors = remove_files(found.files)
-        stuck = found.in_hand
-        with self._lock:
-            if errors:
-                self._state.last_error = errors[-1]
-            else:
-                self._state.removed(found.files)
-            if stuck is not None:
-                if self._writer.wait_for(stuck, time.monotonic, deadline):
-                    if stuck in self._state.leaving:
-                        errors.append(self._state.last_error or "")
-                    stuck = None
+        if not waited and (found.files or stuck is not None):
+            errors += remove_files(found.files)
+            with self._lock:
+                if errors:
+                    self._state.last_error = errors[-1]
                 else:
-                    stuck.stolen = True
-                    self._state.deferred_cleanups += 1
+                    self._state.removed(found.files)
+                stuck = self._outwait(stuck, deadline, errors)
         if stuck is not None:
             logger.warning(
                 "the writer is stuck with the snapshot %.80r/%s: it is removed when the writer returns",
@@ -227,6 +224,20 @@ class BoundarySnapshotStore:
         if errors:
             logger.warning("files of a cleanup were not removed: %s", "; ".join(errors))
         return CleanupOutcome(found.count, stuck is not None, tuple(errors))
+
+    def _outwait(
+        self, generation: Generation | None, deadline: float, errors: list[str]
+    ) -> Generation | None:
+        """Wait, with the lock, until the writer lets a generation go. Return it when it did not in time."""
+        if generation is None:
+            return None
+        if self._writer.wait_for(generation, time.monotonic, deadline):
+            if generation in self._state.leaving:
+                errors.append(self._state.last_error or "")
+            return None
+        generation.stolen = True
+        self._state.deferred_cleanups += 1
+        return generation
 
     # -- the rest ----------------------------------------------------------------------------------
 

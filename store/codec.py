@@ -35,6 +35,13 @@ _CHUNK = 1 << 22
 #: buffers that one system call takes at most; the least that systems allow is 1024 (Linux, macOS)
 _BUFFERS = 512
 
+#: types as tuples and a function as a name of its own: this runs for every array on the inference thread
+_PLAIN = (str, int, float)
+_NESTED = (tuple, list)
+_contiguous = mx.contiguous
+#: an integer of more bits has no text: Python converts 4,300 digits at most
+_INT_BITS = 14_000
+
 Layers = list[dict[str, Any]]
 
 
@@ -45,7 +52,7 @@ class Snapshot:
     Attributes:
         layers: one description a layer; `_describe` says what is in it.
         tensors: the arrays (or bytes) by their names in the file.
-        metadata: the string metadata of the file.
+        metadata: the string metadata of the file, but for `layers` in JSON: that text is made by the writer.
         nbytes: bytes of all arrays.
     """
 
@@ -70,16 +77,20 @@ def encode(request_id: str, token_count: int, layers: object) -> Snapshot:
     tensors: dict[str, Any] = {}
     described = []
     for i, layer in enumerate(layers):
-        if not isinstance(layer, dict) or not all(isinstance(key, str) for key in layer):
+        if not isinstance(layer, dict):
             raise SnapshotError(f"layer {i} must be a dict with strings as keys, not {_brief(layer)}")
-        described.append({key: _describe(value, f"layer_{i}", key, tensors) for key, value in layer.items()})
+        fields = {}
+        for key, value in layer.items():
+            if not isinstance(key, str):
+                raise SnapshotError(f"layer {i} has the key {_brief(key)}, which is no string")
+            fields[key] = _describe(value, f"layer_{i}", key, tensors)
+        described.append(fields)
     mx.eval([tensor for tensor in tensors.values() if not isinstance(tensor, bytes)])
     metadata = {
         # A lone surrogate is no Unicode text: JSON readers refuse it.
         "request_id": request_id.encode("utf-8", "backslashreplace").decode("utf-8"),
         "token_count": str(token_count),
         "num_layers": str(len(described)),
-        "layer_info": json.dumps(described),
     }
     return Snapshot(described, tensors, metadata, sum(_nbytes(tensor) for tensor in tensors.values()))
 
@@ -105,20 +116,23 @@ def _describe(value: Any, prefix: str, field: str, tensors: dict[str, Any]) -> A
     is its kind. Element ``k`` of a state is ``<prefix>_state_<k>`` in the file; when it is a tuple itself,
     its own elements are ``<prefix>_sub_<k>_state_<j>``.
     """
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, _PLAIN):
+        if isinstance(value, int) and value.bit_length() > _INT_BITS:
+            raise SnapshotError(f"{prefix} {field} is an integer of {value.bit_length()} bits")
         return value
     if isinstance(value, mx.array):
-        if value.dtype not in _DTYPES:
+        dtype = _DTYPES.get(value.dtype)
+        if dtype is None:
             raise SnapshotError(f"safetensors cannot hold the dtype {value.dtype}")
         # A float64 array lives on the CPU only.
-        handle = mx.contiguous(value, stream=mx.cpu) if value.dtype == mx.float64 else mx.contiguous(value)
+        handle = _contiguous(value, stream=mx.cpu) if dtype[0] == "F64" else _contiguous(value)
         return {"array": _add(tensors, f"{prefix}_{field}", handle)}
     if isinstance(value, bytes):
         return {"bytes": _add(tensors, f"{prefix}_{field}", value)}
-    if isinstance(value, tuple | list):
+    if isinstance(value, _NESTED):
         return {"tuple" if isinstance(value, tuple) else "list": [
             _describe(element, f"{prefix}_sub_{k}", field, tensors)
-            if isinstance(element, tuple | list)
+            if isinstance(element, _NESTED)
             else _describe(element, prefix, f"{field}_{k}", tensors)
             for k, element in enumerate(value)
         ]}  # fmt: skip
@@ -177,7 +191,9 @@ def _buffers(snapshot: Snapshot) -> Iterator[memoryview]:
             dtype, width = _DTYPES[tensor.dtype]
             entries.append((width, name, dtype, list(tensor.shape), tensor))
     entries.sort(key=lambda entry: (-entry[0], entry[1]))
-    header: dict[str, Any] = {"__metadata__": snapshot.metadata}
+    header: dict[str, Any] = {
+        "__metadata__": {**snapshot.metadata, "layer_info": json.dumps(snapshot.layers)}
+    }
     offset = 0
     for _, name, dtype, shape, tensor in entries:
         end = offset + _nbytes(tensor)

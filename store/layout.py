@@ -161,24 +161,29 @@ def steal(place: Place) -> None:
     In this order: when the first rename is done, the writer's can succeed no more; when it came before,
     the file is in the live tree by now, and nobody writes to it.
     """
-    try:
-        os.rename(place.staging, place.trash)
-    except FileNotFoundError:
-        pass
+    _take_away(place)
     remove_file(place.final)
 
 
 def remove_stolen(place: Place) -> None:
     """Remove a staging directory that was, or is just being, taken away.
 
-    In this order: what moves between the two names moves from the first to the second.
+    It is taken away here too: whoever comes second finds nothing to rename, and from then on the directory
+    has one name, which nobody changes.
     """
-    for directory in (place.staging, place.trash):
-        remove_file(os.path.join(directory, place.name))
-        try:
-            os.rmdir(directory)
-        except FileNotFoundError:
-            pass
+    _take_away(place)
+    remove_file(os.path.join(place.trash, place.name))
+    try:
+        os.rmdir(place.trash)
+    except FileNotFoundError:
+        pass
+
+
+def _take_away(place: Place) -> None:
+    try:
+        os.rename(place.staging, place.trash)
+    except FileNotFoundError:
+        pass
 
 
 def remove_file(path: str) -> None:

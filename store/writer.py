@@ -27,6 +27,8 @@ class Report:
 
     error: str | None = None
     """Why it failed."""
+    published: bool | None = None
+    """Whether a write got as far as its rename; None when that is not known."""
     missing: bool = False
     """It failed because a directory was not there."""
     open_fd: int = -1
@@ -52,7 +54,7 @@ class Write:
         try:
             fd = layout.create(place)
             if not write_snapshot(fd, self.generation.payload, self.wanted):
-                return Report(open_fd=fd)
+                return Report(published=False, open_fd=fd)
             # An error that is told at the close is one of the write.
             closing, fd = fd, -1
             os.close(closing)
@@ -62,9 +64,9 @@ class Write:
                 os.close(fd)
             if not isinstance(error, Exception):
                 raise
-            report = Report(_said(error), isinstance(error, FileNotFoundError | NotADirectoryError))
+            report = Report(_said(error), missing=isinstance(error, FileNotFoundError | NotADirectoryError))
         else:
-            return Report()
+            return Report(published=True)
         # Out of the handler: nothing holds the frames of the failed write, and the arrays in them.
         try:
             layout.remove_file(place.part)
@@ -98,16 +100,18 @@ class Discard:
     directories: Layout
     stolen: bool
     open_fd: int
+    published: bool | None
 
     def perform(self) -> Report:
         """Remove the names. The file that is still open goes later: giving its blocks back takes time."""
         place: Place = self.generation.place
-        report = Report(open_fd=self.open_fd)
+        report = Report(published=self.published, open_fd=self.open_fd)
         try:
-            layout.remove_file(place.final)
+            if self.published is not False:
+                layout.remove_file(place.final)
             if self.stolen:
                 layout.remove_stolen(place)
-            else:
+            elif self.published is not True:
                 layout.remove_file(place.part)
         except OSError as error:
             report.error = _said(error)
@@ -153,8 +157,8 @@ class Writer:
         self._waiting = 0
         self._task: Task | None = None
         self._report = Report()
-        #: the thread waits for the token, or is about to. Guarded by `lock`.
-        self._idle = False
+        #: the thread waits for the token, or is about to: it begins so. Guarded by `lock`.
+        self._idle = True
         #: Held but for the moment in which there is a reason to look at the state. A bare lock and no
         #: condition, because a finalizer has to wake the thread too: it may run on any thread at any point,
         #: also while that thread holds `lock`, and its signal must not be lost when nobody waits yet.
@@ -220,6 +224,7 @@ class Writer:
         logger.error("the snapshot writer died, nothing can be saved any more: %s", reason)
 
     def _loop(self) -> None:
+        self._token.acquire()
         while True:
             with self.lock:
                 warning = self._next()
@@ -263,7 +268,7 @@ class Writer:
         if isinstance(done, Repair):
             generation = done.generation
             if generation.phase is Phase.CANCELLED:
-                return self._discarding(generation, -1), None
+                return self._discarding(generation, Report()), None
             if report.error is None:
                 return self._writing(generation, again=True), None
             self.state.failed(generation, report.error)
@@ -272,7 +277,7 @@ class Writer:
             generation = done.generation
             if generation.stolen and not done.stolen:
                 # The cleanup gave up while the names were being removed, and moves them under our hands.
-                return self._discarding(generation, done.open_fd), None
+                return self._discarding(generation, report), None
             self.state.let_go(generation, report.error)
             self._notify()
             warning = report.error and f"a cancelled snapshot was not removed: {report.error}"
@@ -288,7 +293,7 @@ class Writer:
         generation = done.generation
         if generation.phase is Phase.CANCELLED:
             self.state.dropped(generation)
-            return self._discarding(generation, report.open_fd), None
+            return self._discarding(generation, report), None
         if report.missing and not done.again:
             return Repair(generation, self.directories), None
         if report.error is not None:
@@ -302,8 +307,8 @@ class Writer:
         generation.place = place = self.directories.place(generation.sequence)
         return Write(generation, place, self.directories, lambda: self._wanted(generation), again)
 
-    def _discarding(self, generation: Generation, open_fd: int) -> Discard:
-        return Discard(generation, self.directories, generation.stolen, open_fd)
+    def _discarding(self, generation: Generation, report: Report) -> Discard:
+        return Discard(generation, self.directories, generation.stolen, report.open_fd, report.published)
 
     def _wanted(self, generation: Generation) -> bool:
         with self.lock:

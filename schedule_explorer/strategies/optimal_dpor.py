@@ -6,6 +6,12 @@ After each maximal execution every reversible race (e, e') is looked at: v = not
 whole execution, is inserted into the wakeup tree at pre(e) unless a sleeping operation is a weak initial
 of v.
 
+Why E must be whole: let v end at e', and let p sleep and commute with it. The traces that go on from v with
+c, which conflicts with p, are then left to the race (p, c) in the branch of p. What is planned there ends at
+c in its turn, and may leave out e' and commute with some other sleeping q, whose race is left to the branch
+of p again: each points to the other, and the trace is lost. With all of E in v no conflict with p is still
+to come. It takes five threads to see it (`crossing` in the tests), and the right order of creation.
+
 Where it departs from the paper: an operation's accesses are known only once it was executed, and e' may do
 something else when e is taken away from before it. v then carries an upper bound of what e' may touch, so
 that nothing is held to be covered that is not. A branch that turns out to be asleep once it is run is cut off
@@ -134,7 +140,6 @@ class OptimalDPOR:
         events = choice.execution.trace.events
         sleep: Sleep = {}
         children: list[WakeupNode] = []
-        last = -1
         if self._frames:
             parent = self._frames[-1]
             self._note(parent, events[-1])
@@ -149,23 +154,33 @@ class OptimalDPOR:
             if not self._enter_child(frame):
                 return None
         else:
-            label = self._free(choice.options, sleep, last)
+            label = self._free(choice, sleep)
             if label is None:
                 return None
             frame.enter(label, [])
         self._frames.append(frame)
         return frame
 
-    def _free(self, options: list[int], sleep: Sleep, last: int) -> Label | None:
-        """Choose beyond the wakeup tree: the running thread goes on, else the first that is awake."""
-        if not sleep:
-            return (last if last in options else options[0]), ()
-        order = [last, *options] if last in options else options
-        for tid in order:
-            outcomes = awake_outcomes(entry[1] for label, entry in sleep.items() if label[0] == tid)
-            if outcomes is not None:
+    def _free(self, choice: Choice, sleep: Sleep) -> Label | None:
+        """Choose beyond the wakeup tree: the newest thread that is awake, a wait that would run out last.
+
+        The algorithm is right for any thread that is awake. With this one workers keep up with whoever gives
+        them work, and nothing expires early but to reverse a race: such executions look like those of an
+        ordinary run, and the races between the last steps, which are reversed first, are those of the work.
+        """
+        by_tid = choice.execution.by_tid
+        late: Label | None = None
+        for tid in reversed(choice.options):
+            asleep = [entry[1] for label, entry in sleep.items() if label[0] == tid] if sleep else ()
+            outcomes = awake_outcomes(asleep)
+            if outcomes is None:
+                continue
+            pending = by_tid[tid].pending
+            if pending is None or pending.ready is None or pending.ready():
                 return tid, outcomes
-        return None
+            if late is None:
+                late = tid, outcomes
+        return late
 
     def _note(self, frame: _Frame, event: Event) -> None:
         """Keep what the operation of a frame did, once its whole step is over."""

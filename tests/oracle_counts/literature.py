@@ -110,6 +110,21 @@ def popl() -> None:
     run_all(lambda: x.store(1), lambda: y.store(1), third, fourth)
 
 
+def crossing(order: tuple[int, ...] = (0, 1, 2, 3, 4)) -> None:
+    """Two variables of two stores and one of two stores and a load: 2 * 2 * 3! orders, none of them cyclic.
+
+    Found by search: the smallest program in which v cut off at e' loses a trace (see `optimal_dpor`).
+    """
+    x, y, z = SharedVariable(0), SharedVariable(0), SharedVariable(0)
+
+    def store(*variables: SharedVariable[int]) -> None:
+        for variable in variables:
+            variable.store(1)
+
+    threads = (lambda: store(z, y), lambda: store(y, x), z.load, lambda: store(z), lambda: store(x))
+    run_all(*[threads[i] for i in order])
+
+
 def exp_mem3(n: int) -> None:
     x, y = SharedVariable(0), SharedVariable(0)
     first = threading.Thread(target=lambda: x.store(1))
@@ -239,6 +254,7 @@ SMALL: list[Known] = [
     *_sized("philosophers", philosophers, {n: 2**n - 1 for n in (2, 3, 4)}, deadlocks=1),
     *_sized("philosophers_reversed", lambda n: philosophers(n, True), {n: 2**n - 2 for n in (2, 3, 4)}),
     Known("POPL", popl, 5),
+    Known("crossing", crossing, 24),
     *_sized("exp-mem3", exp_mem3, _factorials(3, 4, times=2)),
     *_sized("fifo", fifo, {1: 1, 4: 1, 8: 1}),
     *_sized("writers", writers, {2: 1, 3: 1}),

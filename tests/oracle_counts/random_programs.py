@@ -384,3 +384,8 @@ def outcome(
     finals: set[str] = set()
     result = explore(body_of(program, finals, names), strategy, stop_at_first_failure=False, **limits)
     return result, finals
+
+
+def ended(result: Result, *, max_executions: int, time_limit: float) -> bool:
+    """Say whether an exploration went to its end. Its reason does not tell: a failure hides the limit."""
+    return result.executions < max_executions and result.seconds < time_limit

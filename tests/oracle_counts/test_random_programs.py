@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
-from random_programs import FAMILIES, Program, generate, outcome
+from random_programs import FAMILIES, Program, ended, generate, outcome
 
-from schedule_explorer.exploration import Result
 from schedule_explorer.strategies.optimal_dpor import OptimalDPOR
 from schedule_explorer.strategies.sleep_set_dfs import SleepSetDFS
 
@@ -22,26 +22,23 @@ LIMIT = int(os.environ.get("PROVE_EXECUTIONS", "150"))
 SECONDS = 2.0 if EXAMPLES < 100 else 30.0
 
 
-def ended(result: Result) -> bool:
-    return not result.reason.startswith("stopped")
-
-
 def check(program: Program) -> None:
     dpor = OptimalDPOR()
-    reduced, finals = outcome(program, dpor, max_executions=LIMIT, time_limit=SECONDS)
-    if not ended(reduced):
+    limits: dict[str, Any] = {"max_executions": LIMIT, "time_limit": SECONDS}
+    reduced, finals = outcome(program, dpor, **limits)
+    if not ended(reduced, **limits):
         event("too large")
         return
     assert dpor.infeasible == 0
-    slept, slept_finals = outcome(program, "sleep-set-dfs", max_executions=2 * LIMIT, time_limit=SECONDS)
-    if ended(slept):
+    limits["max_executions"] = 2 * LIMIT
+    slept, slept_finals = outcome(program, "sleep-set-dfs", **limits)
+    if ended(slept, **limits):
         assert (reduced.executions, reduced.deadlocks) == (slept.executions, slept.deadlocks)
         assert finals == slept_finals
-    plain, plain_finals = outcome(
-        program, SleepSetDFS(reduce=False), max_executions=5 * LIMIT, time_limit=SECONDS
-    )
+    limits["max_executions"] = 5 * LIMIT
+    plain, plain_finals = outcome(program, SleepSetDFS(reduce=False), **limits)
     assert plain_finals <= finals
-    if ended(plain):
+    if ended(plain, **limits):
         event("enumerated in full")
         assert plain_finals == finals
         assert bool(plain.deadlocks) == bool(reduced.deadlocks)
@@ -72,10 +69,9 @@ def test_order_in_which_threads_are_created_does_not_matter(seed: int) -> None:
     results = []
     for chosen in (list(range(len(order))), order):
         renamed = Program(tuple(program.threads[i] for i in chosen), program.tree)
-        result, finals = outcome(
-            renamed, "optimal-dpor", max_executions=LIMIT, time_limit=SECONDS, names=chosen
-        )
-        if not ended(result):
+        limits: dict[str, Any] = {"max_executions": LIMIT, "time_limit": SECONDS}
+        result, finals = outcome(renamed, "optimal-dpor", names=chosen, **limits)
+        if not ended(result, **limits):
             return
         results.append((result.verdict, result.executions, result.deadlocks, finals))
     assert results[0] == results[1]

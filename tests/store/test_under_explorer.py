@@ -18,9 +18,10 @@ import pytest
 from store_sequential import Call, linearizable
 
 from schedule_explorer import Verdict, explore, fresh_dir
+from schedule_explorer.interposition.context import virtual
 from store import BoundarySnapshotStore, layout
 from store.state import Phase
-from store.writer import Writer
+from store.writer import Discard, Report, Writer
 
 Program = list[tuple[str, tuple[Any, ...]]]
 SAVE, AGAIN, OTHER = ("save", ("x", 0, 1)), ("save", ("x", 0, 2)), ("save", ("y", 0, 3))
@@ -59,8 +60,13 @@ def _perform(store: BoundarySnapshotStore, extract: Any, name: str, arguments: t
     return result
 
 
-def body(*programs: Program, extract: Any = _bytes) -> Callable[[], None]:
-    """Return the body: the first program runs on the main thread, each other one on its own."""
+def body(*programs: Program, extract: Any = _bytes, closing: bool = False) -> Callable[[], None]:
+    """Return the body: the first program runs on the main thread, each other one on its own.
+
+    Arguments:
+        closing: the store is closed after the last call, at any point of the writer's work; else the writer
+            goes on until it has nothing to do.
+    """
 
     def run() -> None:
         store = BoundarySnapshotStore(fresh_dir())
@@ -79,6 +85,16 @@ def body(*programs: Program, extract: Any = _bytes) -> Callable[[], None]:
         threads = [threading.Thread(target=client, args=(program,)) for program in programs[1:]]
         for thread in threads:
             thread.start()
+
+        def look() -> None:
+            assert linearizable(history), history
+            _nothing_else(store)
+
+        if not closing:
+            execution = virtual()
+            assert execution is not None
+            execution.at_quiescence.append(look)
+            return client(programs[0])
         client(programs[0])
         for thread in threads:
             thread.join()
@@ -87,8 +103,7 @@ def body(*programs: Program, extract: Any = _bytes) -> Callable[[], None]:
             store._state.close()
             store._writer.wake()
         store._writer.thread.join()
-        assert linearizable(history), history
-        _nothing_else(store)
+        look()
 
     return run
 
@@ -123,17 +138,48 @@ PROGRAMS = {
     "save other | request": [[SAVE, OTHER], [REQUEST]],
     "save load | request": [[SAVE, LOAD], [REQUEST]],
     "save all | again": [[SAVE, ALL], [AGAIN]],
+    "save other | again load": [[SAVE, OTHER], [AGAIN, LOAD]],
+    "save has | again load": [[SAVE, HAS], [AGAIN, LOAD]],
+    "save load | again load": [[SAVE, LOAD], [AGAIN, LOAD]],
     "save load | request again": [[SAVE, LOAD], [REQUEST, AGAIN]],
+    "save again | load request": [[SAVE, AGAIN], [LOAD, REQUEST]],
+    "save other | load all": [[SAVE, OTHER], [LOAD, ALL]],
+}
+#: the same with the store closed at any point after the last call
+CLOSED = {
+    "save": [[SAVE]],
+    "save again": [[SAVE, AGAIN]],
+    "save all": [[SAVE, ALL]],
+    "save | all": [[SAVE], [ALL]],
+    "save load | request": [[SAVE, LOAD], [REQUEST]],
 }
 if os.environ.get("STORE_DEEP"):
-    # About a minute and a half each.
-    PROGRAMS["save request | again load"] = [[SAVE, REQUEST], [AGAIN, LOAD]]
-    PROGRAMS["save | request | all"] = [[SAVE], [REQUEST], [ALL]]
+    # From 1,500 to 16,000 traces each.
+    PROGRAMS |= {
+        "save other | request all": [[SAVE, OTHER], [REQUEST, ALL]],
+        "save again | request all": [[SAVE, AGAIN], [REQUEST, ALL]],
+        "save other | again all": [[SAVE, OTHER], [AGAIN, ALL]],
+        "save load | again all": [[SAVE, LOAD], [AGAIN, ALL]],
+        "save request | again load": [[SAVE, REQUEST], [AGAIN, LOAD]],
+        "save request | all has": [[SAVE, REQUEST], [ALL, HAS]],
+        "save request | other all": [[SAVE, REQUEST], [OTHER, ALL]],
+        "save request | again request": [[SAVE, REQUEST], [AGAIN, REQUEST]],
+        "save all | again all": [[SAVE, ALL], [AGAIN, ALL]],
+        "save | request | all": [[SAVE], [REQUEST], [ALL]],
+    }
 
 
 @pytest.mark.parametrize("programs", PROGRAMS.values(), ids=PROGRAMS)
+@pytest.mark.timeout(0 if os.environ.get("STORE_DEEP") else 120)
 def test_proved(programs: list[Program]) -> None:
     result = explore(body(*programs), "optimal-dpor")
+    assert result.verdict is Verdict.PROVED, result.reason
+    assert result.executions > 1
+
+
+@pytest.mark.parametrize("programs", CLOSED.values(), ids=CLOSED)
+def test_proved_when_closed(programs: list[Program]) -> None:
+    result = explore(body(*programs, closing=True), "optimal-dpor")
     assert result.verdict is Verdict.PROVED, result.reason
     assert result.executions > 1
 
@@ -165,6 +211,21 @@ def _kept(place: layout.Place) -> None:
     """Break G2: a stolen staging directory is left where it is."""
 
 
+def _in_the_trash(place: layout.Place) -> None:
+    """Break G2: the writer relies on a cleanup to have taken the staging directory away by now."""
+    layout.remove_file(os.path.join(place.trash, place.name))
+    try:
+        os.rmdir(place.trash)
+    except FileNotFoundError:
+        pass
+
+
+def _hopeful(self: Discard) -> Report:
+    """Break G1: what was cancelled in hand is held to have been published never."""
+    self.published = False
+    return _perform_discard(self)
+
+
 def _forgetful(self: Writer, done: Any, report: Any) -> Any:
     """Break G1: the writer does not ask whether its snapshot was cancelled."""
     if done.generation.phase is Phase.CANCELLED:
@@ -175,9 +236,12 @@ def _forgetful(self: Writer, done: Any, report: Any) -> Any:
 
 
 _after_write = Writer._after_write
+_perform_discard = Discard.perform
 FLAWS: list[tuple[Any, str, Any, list[Program]]] = [
     (layout, "steal", _late, [[SAVE, ALL, LOOK]]),
     (layout, "remove_stolen", _kept, [[SAVE, ALL]]),
+    (layout, "remove_stolen", _in_the_trash, [[SAVE, ALL]]),
+    (Discard, "perform", _hopeful, [[SAVE, ALL]]),
     (Writer, "_after_write", _forgetful, [[SAVE, ALL]]),
     (Writer, "_after_write", _forgetful, [[SAVE], [REQUEST]]),
 ]
