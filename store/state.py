@@ -206,8 +206,7 @@ class StoreState:
         self.in_hand = None
         if self.closed:
             # Nobody can load it: there is nothing to keep the bytes for.
-            self._unregister(generation)
-            self._forget(generation)
+            self._step_back(generation)
 
     def let_go(self, generation: Generation, error: str | None = None) -> None:
         """The writer is done with a cancelled generation, and has removed it unless there was an error."""
@@ -266,8 +265,7 @@ class StoreState:
         for table in list(self.current.values()):
             for generation in list(table.values()):
                 if generation.phase is Phase.FAILED:
-                    self._unregister(generation)
-                    self._forget(generation)
+                    self._step_back(generation)
 
     def abandon(self) -> None:
         """The store object is gone, and with it everybody who could load anything."""
@@ -277,8 +275,19 @@ class StoreState:
     def give_up(self) -> None:
         """Drop all that is queued: the time that it was given is over."""
         for generation in list(self.queue):
-            self._unregister(generation)
-            self._forget(generation)
+            self._step_back(generation)
+
+    def _step_back(self, generation: Generation) -> None:
+        """Discard one that is not on disk. The file that it would have replaced is the key's file again.
+
+        Left as one that is leaving, nobody would remove that file before the next cleanup that covers it.
+        """
+        self._unregister(generation)
+        older, generation.replaces = generation.replaces, None
+        if older is not None:
+            older.phase = Phase.ON_DISK
+            self.current.setdefault(older.request_id, {})[older.token_count] = older
+        self._drop(generation)
 
     def _forget(self, generation: Generation) -> None:
         if generation.replaces is not None:

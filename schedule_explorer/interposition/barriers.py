@@ -19,9 +19,16 @@ def _looked(self: Any, kind: str, answer: Any) -> Any:
     if execution is None:
         return answer(self)
     name = named(self._cond, execution)
+    lock = self._cond._lock
     # The state changes in steps that take the lock, wake up with it, or notify.
-    accesses = ((self._cond._lock.key, READ), (name.key, READ), ((name.key, "wake"), READ))
-    return execution.step(Operation(kind, name, lambda _: answer(self), accesses=accesses))
+    accesses = ((lock.key, READ), (name.key, READ), ((name.key, "wake"), READ))
+
+    def look(operation: Operation) -> Any:
+        if lock.free():
+            operation.opened = (lock._gate,)
+        return answer(self)
+
+    return execution.step(Operation(kind, name, look, accesses=accesses))
 
 
 def _n_waiting(self: Any) -> Any:

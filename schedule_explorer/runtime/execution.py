@@ -232,6 +232,9 @@ class Execution:
         finally:
             if self.trace.events and thread.event >= 0:
                 event = self.trace.events[-1]
+                # What this very step has touched before may have opened a gate only then.
+                touched = {key for key, _ in event.accesses}
+                event.opened += tuple(gate for gate in operation.opened if gate[0] not in touched)
                 event.accesses = merge(event.accesses, operation.accesses)
                 event.order += self._order
                 event.enabled_by += self._enabled_by

@@ -158,8 +158,8 @@ def test_threads_at_a_real_lock_are_named_with_their_lines() -> None:
     told = str(caught.value)
     lines = ('with KEPT["lock"]:', "variable.store(1)", "thread.join()")
     lock, store, join = (re.escape(f"in `{line}`") for line in lines)
-    assert re.search(rf"a step of Thread-2 \(work\) did not .*{HERE} \(work\) {lock}", told)
-    assert re.search(rf"meanwhile Thread-1 \(work\) is at .*{HERE} \(work\) {store}", told)
+    assert re.search(rf"a step of Thread-1 \(work\) did not .*{HERE} \(work\) {lock}", told)
+    assert re.search(rf"meanwhile Thread-2 \(work\) is at .*{HERE} \(work\) {store}", told)
     assert re.search(rf"meanwhile main is at .*{HERE} \(two_threads_body\) {join}", told)
 
 

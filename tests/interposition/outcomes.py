@@ -5,7 +5,10 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
+
+from gates import gates_declared
 
 from schedule_explorer import explore
 from schedule_explorer.runtime import current_execution
@@ -62,9 +65,11 @@ def check(program: Program, expected: set[str], *, large: bool = False) -> None:
     dpor = OptimalDPOR()
     for label, strategy in (("plain", SleepSetDFS(reduce=False)), ("sleep", SleepSetDFS()), ("dpor", dpor)):
         seen: set[str] = set()
-        result = explore(
-            body_of(program, seen), strategy, stop_at_first_failure=False, max_executions=6000, time_limit=20
-        )
+        with gates_declared() if label == "plain" else nullcontext():
+            result = explore(
+                body_of(program, seen), strategy, stop_at_first_failure=False, max_executions=6000,
+                time_limit=20,
+            )
         assert (large and label == "plain") or not result.reason.startswith("stopped"), result.reason
         assert not any(failure.error for failure in result.failures), result.failures[0].error
         found[label], counts[label] = seen, result.executions

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from gates import gates_declared
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from random_programs import FAMILIES, Program, ended, generate, outcome
@@ -36,7 +37,8 @@ def check(program: Program) -> None:
         assert (reduced.executions, reduced.deadlocks) == (slept.executions, slept.deadlocks)
         assert finals == slept_finals
     limits["max_executions"] = 5 * LIMIT
-    plain, plain_finals = outcome(program, SleepSetDFS(reduce=False), **limits)
+    with gates_declared():
+        plain, plain_finals = outcome(program, SleepSetDFS(reduce=False), **limits)
     assert plain_finals <= finals
     if ended(plain, **limits):
         event("enumerated in full")

@@ -189,6 +189,20 @@ def test_proved_with_arrays() -> None:
     assert result.verdict is Verdict.PROVED, result.reason
 
 
+def test_a_shutdown_that_gives_up_keeps_the_good_file() -> None:
+    def given_up() -> None:
+        store = BoundarySnapshotStore(fresh_dir())
+        execution = virtual()
+        assert execution is not None
+        execution.at_quiescence.append(lambda: _nothing_else(store))
+        for value in (1, 2):
+            store.save("x", 0, [value], _bytes)
+        store.shutdown()
+
+    result = explore(given_up, "optimal-dpor")
+    assert result.verdict is Verdict.PROVED, result.reason
+
+
 def test_a_dropped_store_leaves_nothing() -> None:
     def dropped() -> None:
         base = fresh_dir()
