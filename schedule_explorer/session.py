@@ -40,6 +40,8 @@ _sleep = time.sleep
 _listdir = os.listdir
 #: executions after which survivors are put out of the collector's sight, and after which they are looked at
 _FREEZE, _THAW = 64, 8192
+#: seconds that a real thread has to begin
+_STARTING = 0.1
 #: what a body may return by mistake
 _NOT_RUN: dict[str, Callable[[object], bool]] = {
     "a coroutine": inspect.iscoroutine,
@@ -165,7 +167,7 @@ class Watchdog:
     def _interrupt(self, signum: int, frame: FrameType | None) -> None:
         execution = current_execution()
         if execution is not None and not execution.ending:
-            raise UncontrolledBlockingError(_blocked(execution, frame, self.limit))
+            raise execution.stop(UncontrolledBlockingError(_blocked(execution, frame, self.limit)))
 
 
 @contextmanager
@@ -188,11 +190,7 @@ def session(step_timeout: float) -> Iterator[Session]:
         threads = _thread._count()
         with interposed():
             yield opened
-        # A real thread is counted once it runs, which it may not have had the time for.
-        # Where the system does not list them, or lists another one than the watchdog's, it gets that.
-        if len(_real_threads() - before) != 1:
-            _sleep(0.001)
-        if _thread._count() > threads:
+        if _more_threads(opened._watch.before, threads, before):
             opened._watch.name_real_thread()
     finally:
         opened.close()
@@ -202,6 +200,28 @@ def session(step_timeout: float) -> Iterator[Session]:
         gc.unfreeze()
         if enabled:
             gc.enable()
+
+
+def _more_threads(frames: set[int], count: int, listed: set[str]) -> bool:
+    """Say whether there is a thread of Python's that was not there at the start.
+
+    One is counted once it runs, which it may not have had the time for: while the system lists a thread that
+    nobody knows, or lists none at all, it gets some.
+
+    Arguments:
+        frames: threads that ran Python code at the start.
+        count: how many threads of Python's there were then, and
+        listed: what `_real_threads` said just before the watchdog's began.
+    """
+    deadline = _monotonic() + _STARTING
+    while True:
+        # One that was there may have ended since; one that runs C code alone is in the count only.
+        ended = frames - sys._current_frames().keys()
+        if _thread._count() > count - len(ended):
+            return True
+        if len(_real_threads() - listed) == 1 or _monotonic() > deadline:
+            return False
+        _sleep(0.001)
 
 
 def _real_threads() -> set[str]:

@@ -47,6 +47,7 @@ def _reader(name: str, offset: float, nanoseconds: bool) -> Any:
         execution = virtual()
         if execution is None or execution.current is None:
             return _real[name]()  # type: ignore[no-any-return]
+        execution.current.gets_on()
         now = execution.current.now + offset
         return round(now * 1e9) if nanoseconds else now
 
@@ -70,6 +71,7 @@ def _clock_reader(name: str) -> Any:
         if execution is None or execution.current is None:
             return _real[name](clock)  # type: ignore[no-any-return]
         _real[name](clock)  # an unknown clock is refused
+        execution.current.gets_on()
         now = execution.current.now + (EPOCH if clock == time.CLOCK_REALTIME else ORIGIN)
         return round(now * 1e9) if name.endswith("_ns") else now
 
@@ -83,6 +85,7 @@ def _broken_down(name: str, arity: int) -> Any:
     def call(*arguments: Any) -> Any:
         execution = virtual()
         if execution is not None and execution.current is not None and len(arguments) < arity:
+            execution.current.gets_on()
             now = execution.current.now + EPOCH
             missing = now if name in ("localtime", "gmtime", "ctime") else _real["localtime"](now)
             return _real[name](*arguments, missing)

@@ -50,6 +50,10 @@ class _Waiter:
             self.operation.order, self.operation.gate = (index,), self.gate
 
 
+#: what a condition keeps of its lock
+_OF_THE_LOCK = ("_lock", "acquire", "release", "_release_save", "_acquire_restore", "_is_owned")
+
+
 def bind(condition: Any, lock: Any) -> None:
     """Make `lock` the lock of `condition`, as ``Condition.__init__`` does."""
     state = condition.__dict__
@@ -84,18 +88,27 @@ def named(self: Any, execution: Execution) -> Identity:
     self._waiters.clear()
     if type(lock) in (LockType, RLockType):
         if lock.locked() if type(lock) is LockType else lock._is_owned():
-            raise UncontrolledBlockingError(
-                f"{found}: its lock was made before the exploration and is held for real; take it by "
-                "``with condition``, or make the condition in the body"
-            )
+            raise execution.stop(UncontrolledBlockingError(
+                f"{found}: its lock was made before the exploration and is held for real; make the condition "
+                "in the body"
+            ))
         made: VirtualLock | VirtualRLock = (VirtualLock if type(lock) is LockType else VirtualRLock)(
             execution, True
         )
         # Named after the condition: with a new name in every execution no two of its acquires would conflict.
         key = (made.kind, "of", *found.key)
         made._name.key, made._gate, made._write = key, (key, "free"), ((key, WRITE),)
+        state = self.__dict__
+        before = {name: state[name] for name in _OF_THE_LOCK if name in state}
         bind(self, made)
-        execution.at_end.append(lambda: bind(self, lock))
+
+        def restore() -> None:
+            for name in _OF_THE_LOCK:
+                state.pop(name, None)
+            # Not looked up anew: for the length of an exploration a real lock has other methods.
+            state.update(before)
+
+        execution.at_end.append(restore)
         execution.at_end.append(self._waiters.clear)
     return found
 
@@ -105,6 +118,33 @@ def _enter(self: Any) -> Any:
     if execution is not None:
         named(self, execution)
     return self._lock.__enter__()
+
+
+class _Bound:
+    """A method of the lock that a condition keeps in its dictionary, under this name.
+
+    That of a real lock was looked up when the condition was made; in a virtual thread the condition gets a
+    lock of the explorer's first, as everywhere.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        state = {} if instance is None else instance.__dict__
+        if type(state.get("_lock")) in (LockType, RLockType):
+            execution = virtual()
+            if execution is not None:
+                named(instance, execution)
+        if self.name not in state:
+            raise AttributeError(self.name)
+        return state[self.name]
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        instance.__dict__[self.name] = value
+
+    def __delete__(self, instance: Any) -> None:
+        del instance.__dict__[self.name]
 
 
 def _wait(self: Any, timeout: Any = None) -> bool:
@@ -297,8 +337,10 @@ def _wake_up(self: Any, n: int | None, execution: Execution) -> None:
 METHODS: list[tuple[type, str, Any]] = [
     (threading.Condition, "__init__", _init),
     (threading.Condition, "__enter__", _enter),
+    (threading.Condition, "acquire", _Bound("acquire")),
+    (threading.Condition, "release", _Bound("release")),
     (threading.Condition, "wait", _wait),
     (threading.Condition, "notify", _notify),
     (threading.Condition, "notify_all", _notify_all),
 ]
-_originals: dict[str, Any] = {name: vars(cls)[name] for cls, name, _ in METHODS}
+_originals: dict[str, Any] = {name: vars(cls)[name] for cls, name, _ in METHODS if name in vars(cls)}

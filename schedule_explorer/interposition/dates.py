@@ -26,6 +26,7 @@ def _now(cls: Any, tz: tzinfo | None = None) -> datetime:
     execution = virtual()
     if execution is None or execution.current is None:
         return _originals["now"].__get__(None, cls)(tz)  # type: ignore[no-any-return]
+    execution.current.gets_on()
     return cls.fromtimestamp(execution.current.now + EPOCH, tz)  # type: ignore[no-any-return]
 
 
@@ -34,6 +35,7 @@ def _utcnow(cls: Any) -> datetime:
     execution = virtual()
     if execution is None or execution.current is None:
         return _originals["utcnow"].__get__(None, cls)()  # type: ignore[no-any-return]
+    execution.current.gets_on()
     now = cls.fromtimestamp(execution.current.now + EPOCH, UTC)
     return now.replace(tzinfo=None)  # type: ignore[no-any-return]
 

@@ -51,7 +51,10 @@ class _Chance:
 def _chance(execution: Execution) -> _Chance:
     """Return what the calling thread draws from."""
     thread = execution.current
-    path = thread.path if thread is not None else ()
+    path: tuple[int, ...] = ()
+    if thread is not None:
+        thread.gets_on()
+        path = thread.path
     drawn: dict[tuple[int, ...], _Chance] = execution.state.setdefault("chance", {})
     found = drawn.get(path)
     if found is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -51,6 +52,8 @@ def attributes_of(
                 if value.__flags__ & (_HEAP | _IMMUTABLE) == _HEAP and value.__module__ == where:
                     for attribute, held in list(vars(value).items()):
                         add(value, attribute, where, f"{value.__qualname__}.{attribute}", held)
+                        if objects and type(held) is cached_property and hasattr(held, "lock"):  # until 3.11
+                            add(held, "lock", where, f"{value.__qualname__}.{attribute}.lock", held.lock)
             elif holder == "object":
                 for attribute, held in list(value.__dict__.items()):
                     add(value, attribute, where, f"{name}.{attribute}", held)

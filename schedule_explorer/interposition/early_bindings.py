@@ -3,7 +3,7 @@
 ``def wait(clock=time.monotonic)`` keeps the function of the time of the definition, as do the closures of
 decorators, ``field(default_factory=threading.Lock)`` in the ``__init__`` of a dataclass, and
 ``make_lock = threading.Lock`` in the body of a class. For the length of an exploration they get what stands
-for it; a real lock in a closure gets a proxy of `global_locks`.
+for it; a real lock in a closure, or in a list or dictionary, gets a proxy of `global_locks`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,28 @@ def rebound(
                 method = isinstance(owner, type) and type(stand) is FunctionType
                 setattr(owner, name, staticmethod(stand) if method else stand)
             _rebind(value, f"{where}.{dotted}", replacements, proxies, undo, seen)
+            if type(value) in (list, dict):
+                _fill_with_proxies(value, where, dotted, proxies, undo)
         yield
+
+
+def _fill_with_proxies(
+    held: Any, module: str, dotted: str, proxies: dict[int, GlobalLock], undo: ExitStack
+) -> None:
+    """Exchange the locks among the items of a list, or those of a dictionary under a text or number."""
+    for key, value in list(enumerate(held) if type(held) is list else held.items()):
+        if type(key) is str or type(key) is int:
+            stand = proxy_of(value, module, f"{dotted}[{key!r}]", proxies)
+            if stand is not None:
+                held[key] = stand
+                undo.callback(_put_back, held, stand, value)
+
+
+def _put_back(held: Any, stand: Any, value: Any) -> None:
+    """Put `value` wherever the program has left what stood for it."""
+    for key, now in list(enumerate(held) if type(held) is list else held.items()):
+        if now is stand:
+            held[key] = value
 
 
 def _stand(value: Any, replacements: Mapping[int, Any]) -> Any:

@@ -61,6 +61,9 @@ class EarlyLocal:
 
     __slots__ = ("__weakref__", "_explorer_name", "_explorer_real")
 
+    def _explorer_holds(self) -> list[Any]:
+        return [_contents(self)]
+
     def __init__(self, real: Any, name: str) -> None:
         object.__setattr__(self, "_explorer_real", real)
         object.__setattr__(self, "_explorer_name", name)
@@ -224,7 +227,10 @@ class EarlyRandom(random.Random):
 
 
 def _generator(execution: Execution, name: str, state: Any) -> random.Random:
-    path: Path = execution.current.path if execution.current is not None else ()
+    path: Path = ()
+    if execution.current is not None:
+        execution.current.gets_on()
+        path = execution.current.path
     made: dict[tuple[str, Path], random.Random] = execution.state.setdefault("early generators", {})
     found = made.get((name, path))
     if found is None:

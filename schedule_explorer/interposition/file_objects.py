@@ -14,6 +14,7 @@ from typing import Any
 
 from schedule_explorer.interposition.context import atomic, virtual
 from schedule_explorer.interposition.descriptors import changed, opening, release, touched
+from schedule_explorer.interposition.faults import perform_or_fault
 from schedule_explorer.interposition.file_calls import Call, Record, run
 from schedule_explorer.interposition.paths import distinct, real, world_of
 from schedule_explorer.operations import READ, WRITE, Operation
@@ -247,7 +248,7 @@ def _open_path(execution: Execution, self: Any, file: Any, mode: str, closefd: b
     def open_it(path: Any, flags: int) -> int:
         if opener is None:
             target = os.fsdecode(path)
-            execution.step(Operation("open", target, lambda op: perform(path, flags, op), steady=False))
+            perform_or_fault(execution, "open", target, lambda op: perform(path, flags, op))
         else:
             made.append(opener(path, flags))
             if "a" in mode:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from types import BuiltinMethodType
 from typing import Any
 
 from schedule_explorer.interposition.context import virtual
@@ -19,7 +20,7 @@ from schedule_explorer.runtime import Execution
 
 Exchange = tuple[object, str, Any]
 #: the kinds of object that may have to be exchanged, or changed
-KINDS: tuple[type, ...] = (LockType, RLockType, threading.Condition)
+KINDS: tuple[type, ...] = (LockType, RLockType, threading.Condition, BuiltinMethodType)
 
 
 def _name(lock: HeldLock, module: str, attribute: str) -> None:
@@ -127,6 +128,12 @@ def exchanges(attributes: Iterable[Attribute], proxies: dict[int, GlobalLock]) -
     for owner, attribute, module, dotted, value in attributes:
         if module.startswith("concurrent."):
             continue  # exchanged by `futures`
+        if type(value) is BuiltinMethodType:
+            # ``acquire = lock.acquire``
+            proxy = proxy_of(value.__self__, module, dotted, proxies)
+            if proxy is not None:
+                found.append((owner, attribute, getattr(proxy, value.__name__)))
+            continue
         proxy = proxy_of(value, module, dotted, proxies)
         if proxy is not None:
             found.append((owner, attribute, proxy))

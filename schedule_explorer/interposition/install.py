@@ -27,6 +27,7 @@ from schedule_explorer.interposition import (
     locals,
     locks,
     queues,
+    real_locks,
     source_lines,
     stdlib_locks,
     temporary,
@@ -68,6 +69,7 @@ class _Interposition:
         for owner, name, value in (*METHODS, *imports.PATCHES):
             self._exchange(owner, name, value)
         dates.install()
+        real_locks.install()
         self._interpose(_modules_under_test(sys.modules))
         sys.meta_path.insert(0, self._importer)
         set_exploring_thread(get_ident())
@@ -76,6 +78,7 @@ class _Interposition:
         set_exploring_thread(-1)
         if self._importer in sys.meta_path:
             sys.meta_path.remove(self._importer)
+        real_locks.undo()
         dates.undo()
         self._bound_early.close()
         for owner, name, old, _ in reversed(self._exchanged):

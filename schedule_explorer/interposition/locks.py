@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import _threading_local
+import functools
 import threading
 from typing import Any
 
@@ -72,6 +73,7 @@ PATCHES: list[tuple[object, str, Any]] = [
     (_thread, "allocate_lock", _allocate_lock),
     (_thread, "allocate", _allocate_lock),
     (_thread, "RLock", _allocate_rlock),
+    (functools, "RLock", _allocate_rlock),
     (threading, "_allocate_lock", _allocate_lock),
     (threading, "_CRLock", _allocate_rlock),
     (threading, "Lock", _LockFactory),

@@ -33,6 +33,7 @@ from typing import Any
 
 from schedule_explorer.errors import UncontrolledCallError
 from schedule_explorer.interposition.clock import EPOCH
+from schedule_explorer.interposition.faults import perform_or_fault
 from schedule_explorer.operations import ADD, READ, WRITE, Access, Accesses, Key, Operation
 from schedule_explorer.runtime import Execution, current_execution, site_text, user_frames
 
@@ -378,7 +379,7 @@ def step(kind: str, path: Any, perform: Callable[[Operation], Any], execution: E
     # The number of a descriptor is the machine's business.
     target = path if type(path) is str else "descriptor" if isinstance(path, int) else os.fsdecode(path)
     # Which keys it touches depends on where the names lead then.
-    return execution.step(Operation(kind, target, perform, steady=False))
+    return perform_or_fault(execution, kind, target, perform)
 
 
 def is_path(path: Any) -> bool:

@@ -40,7 +40,7 @@ class RegionLock:
         if execution is None or execution.current is None:
             return self._real.acquire(*arguments, **options)
         thread = execution.current
-        if self._key is not None and not thread.atomic:
+        if self._key is not None and (thread.held or not thread.atomic):
             execution.step(Operation("logging", self._name, self._begin, steady=False))
         got = self._real.acquire(*arguments, **options)
         if got:

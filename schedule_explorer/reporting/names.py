@@ -105,6 +105,8 @@ class Names:
             return f"waits for {self.target(target)} to end"
         if kind == "sleep":
             return f"sleeps {target}"
+        if kind == "hang":
+            return f"hangs in {self.target(target)}"
         return f"waits in {self.operation(kind, target)}"
 
 

@@ -20,7 +20,8 @@ from schedule_explorer.runtime import Event, Trace
 
 #: operations that may have to wait; every other kind runs whenever it is chosen
 _WAITS = ("lock.acquire", "condition.wake", "condition.timed_wake", "queue.get", "queue.put", "queue.join",
-          "semaphore.acquire", "event.wait", "thread.join", "barrier.wait", "sleep")
+          "semaphore.acquire", "event.wait", "thread.join", "barrier.wait", "sleep",
+          "hang")
 #: what its last toucher did, said of the event that ended a wait
 _DEEDS = {
     "lock.release": "released {}", "condition.wait": "released the lock of {}",
@@ -124,6 +125,8 @@ class Switches:
         if wait is None:
             return ""
         if event.expired:
+            if event.kind == "hang":
+                return "the disk answers"
             return f"goes on after {event.target}" if event.kind == "sleep" else "its wait timed out"
         if wait.woken_by < 0:
             return ""

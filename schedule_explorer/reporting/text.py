@@ -102,7 +102,7 @@ class _Story:
         note = naming.relative(event.note)
         if event.kind in ("condition.wake", "condition.timed_wake"):
             note = "timed out" if event.expired else "woken"
-        elif event.expired and event.kind != "sleep":
+        elif event.expired and event.kind not in ("sleep", "hang"):
             note = f"{note}, timed out" if note and note != "expired" else "timed out"
         if event.kind == "condition.notify":
             note = "wakes " + (", ".join(map(self.names.thread, self._switches.woken(event))) or "nobody")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import greenlet
 
@@ -25,6 +25,7 @@ from schedule_explorer.runtime.trace import BOTTOM, Event, Trace, site_text, use
 from schedule_explorer.runtime.waits import Waits
 from schedule_explorer.runtime.workers import Workers
 
+_Error = TypeVar("_Error", bound=ExplorerError)
 _current: Execution | None = None
 
 
@@ -181,6 +182,11 @@ class Execution:
                 last.accesses = merge(last.accesses, ((thread.end_key, WRITE),))
                 self._waits.activity = len(self.trace.events) - 1
 
+    def stop(self, error: _Error) -> _Error:
+        """Stop the exploration: a program that swallows `error`, which is returned, gets to no verdict."""
+        self._abort(error)
+        return error
+
     def _abort(self, error: BaseException) -> None:
         if self.fatal is None:
             self.fatal = error
@@ -218,11 +224,16 @@ class Execution:
 
     def _nested(self, thread: VirtualThread, operation: Operation) -> Any:
         """Perform within the present step: a real lock of the stdlib is held around it."""
+        if thread.held:
+            raise self.stop(UncontrolledBlockingError(
+                f"{operation}, at {site_text(user_frames(sys._getframe(2)))}, would be a step while a real "
+                f"lock is held, which was taken at {_taken_at(thread)}: make what has that lock in the body"
+            ))
         if operation.ready is not None and not operation.ready() and operation.timeout is None:
-            raise UncontrolledBlockingError(
+            raise self.stop(UncontrolledBlockingError(
                 f"{operation} would wait while a lock of the standard library is held, "
                 f"at {site_text(user_frames(sys._getframe(2)))}"
-            )
+            ))
         operation.expired = operation.ready is not None and not operation.ready()
         self.trace.nested = True
         outer = self._order, self._enabled_by, self._choices
@@ -366,4 +377,9 @@ BOTTOM.add(Execution.run_thread.__code__)
 
 def _nothing(operation: Operation) -> None:
     return None
+
+
+def _taken_at(thread: VirtualThread) -> str:
+    site = thread.held[-1][1]
+    return "an unknown line" if site is None else f"{site[0].co_filename}:{site[1]} ({site[0].co_name})"
 

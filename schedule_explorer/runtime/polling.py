@@ -1,218 +1,185 @@
-"""When does a polling loop come back to the same wait with nothing changed in between?
+"""When does a polling loop come back to the same timed wait with nothing changed in between?
 
 A loop such as ``while True: try: q.get(timeout=1.0) except Empty: continue`` may expire at any point, and
 would so make every execution infinite. A thread that comes back to a wait whose last time ran out, with the
 same stack, without an effect of its own, can do nothing new until something that it read has changed: its
 wait is *parked*.
 
-Two things are compared. The *local state* (code positions and local variables of the whole stack, by value)
-must be the same at both arrivals. And no step of the thread in between may have changed an object that its
-frames lead to (a counter of idle rounds is progress, not a repetition): the *heap* is summed up at both ends
-of each of its steps, so that what other threads change meanwhile does not count. Whether a wait is parked
-thus depends on its thread's own past alone, as it must: equivalent executions agree on it.
+Three things are compared. The *local state* (code positions and local variables of the whole stack) must be
+the same at both arrivals: a variable holds the same object, or one that looks the same where the old one is
+gone. No step of the thread in between may have changed an object that its frames lead to (a counter of idle
+rounds is progress, not a repetition): the *heap* (`heap`) is summed up at both ends of each of its steps, so
+that what other threads change meanwhile does not count. And no ``for`` loop may have gone on, for it keeps
+its iterator where nobody can see it. A thread that reads the clock, or draws a random number, gets on as
+well.
+
+Whether a wait is parked thus depends on its thread's own past alone, as it must: equivalent executions agree
+on it.
 
 The frame of a generator that has left the stack is never read: CPython 3.13 crashes on one whose generator is
 closed (https://github.com/python/cpython/issues/125723). It needs not be: a generator that does not run binds
 nothing, so what its variables held when it last ran stands for it.
 
-Known limit: progress that is kept nowhere but inside a C object (an iterator, say) is not seen.
+Known limit: progress is not seen that is kept nowhere but inside an object of C code, other than the
+iterators, buffers and generators of random numbers of the standard library (where an iterator tells nothing,
+the thread is not parked), on the stack of C code (``any(map(wait, times))``), in a module of a library, or in
+the iterator of a ``for`` loop over equal items around a ``while`` loop that holds the wait.
 """
 
 from __future__ import annotations
 
-import inspect
-import sys
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from types import CellType, FrameType, FunctionType, MemberDescriptorType, MethodType, ModuleType
+import dis
+import weakref
+from itertools import pairwise
+from types import CodeType, FrameType
 from typing import Any
 
+from schedule_explorer.runtime.heap import ATOMS, PATHS, Scope, how, nothing, ours
 from schedule_explorer.runtime.trace import BOTTOM
 
-_ATOMS = frozenset((int, float, str, bytes, bool, complex, type(None)))
-_OPAQUE = (int, float, str, bytes, complex, type(None), type, ModuleType)
-#: a path never changes, though it keeps its own text once that was asked for
-_PATHS = (PurePosixPath, PureWindowsPath, type(Path()))
-#: objects looked at; a program that leads to more is never parked
-_NODES = 3000
-_DEPTH = 3
-
-
-def _ours(module: object) -> bool:
-    return isinstance(module, str) and module.startswith("schedule_explorer.") and ".targets." not in module
-
-
-#: the frame of such code may be on the stack, off it, and on it again
-_SUSPENDABLE = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-
-
-class Scope:
-    """One frame of the program, on the stack when this is made.
-
-    `held`: what the variables of a generator held when it was last seen on the stack; None for other code.
-    """
-
-    __slots__ = ("frame", "held")
-
-    def __init__(self, frame: FrameType) -> None:
-        self.frame = frame
-        suspendable = frame.f_code.co_flags & _SUSPENDABLE
-        self.held: list[Any] | None = list(frame.f_locals.values()) if suspendable else None
+_DEPTH = 6
+#: parts of one variable's value that are looked at
+_PARTS = 60
+#: what the local state of a thread becomes when it gets on in a way that no comparison would show
+PROGRESS = object()
 
 
 def frames_of(frame: FrameType | None) -> list[Scope]:
     """Return the frames of the program from `frame` outwards, up to where its thread begins."""
     found = []
     while frame is not None and frame.f_code not in BOTTOM:
-        if not _ours(frame.f_globals.get("__name__")):
+        if not ours(frame.f_globals.get("__name__")):
             found.append(Scope(frame))
         frame = frame.f_back
     return found
 
 
-def local_state(frames: list[Scope]) -> tuple[object, ...]:
-    """Sum up code positions and local variables; equal for equal situations, never by address.
+class _Held:
+    """What a variable holds: which object, and what that looks like (`parts`; None: it cannot be told)."""
 
-    `frames` are all on the stack.
-    """
-    parts: list[object] = []
+    __slots__ = ("alive", "at", "kind", "parts")
+
+    def __init__(self, value: Any, parts: tuple[object, ...] | None) -> None:
+        self.kind = type(value)
+        self.parts = parts
+        self.at = id(value)
+        try:
+            self.alive: Any = weakref.ref(value)
+        except TypeError:
+            self.alive = None
+
+
+#: of one frame: where it is, and what its variables hold, by name
+Frame = tuple[tuple[str, int, int], tuple[tuple[str, object], ...]]
+State = tuple[Frame, ...]
+
+
+def local_state(frames: list[Scope]) -> State:
+    """Sum up code positions and local variables of `frames`, which are all on the stack."""
+    found: list[Frame] = []
     for scope in frames:
         frame = scope.frame
         code = frame.f_code
-        parts.append((code.co_filename, code.co_firstlineno, frame.f_lasti))
-        for name, value in frame.f_locals.items():
-            parts.append((name, _value(value, 0)))
-    return tuple(parts)
+        held = tuple((name, _value(value, 0, [_PARTS])) for name, value in frame.f_locals.items())
+        found.append(((code.co_filename, code.co_firstlineno, frame.f_lasti), held))
+    return tuple(found)
 
 
-def _value(value: Any, depth: int) -> object:
+def _value(value: Any, depth: int, left: list[int]) -> object:
     kind = type(value)
-    if kind in _ATOMS:
-        return (kind.__name__, value)
-    if depth < _DEPTH and kind in (tuple, list, deque):
-        return (kind.__name__, tuple(_value(v, depth + 1) for v in value))
-    return kind.__qualname__
+    if kind in ATOMS:
+        return (kind, value)
+    if kind in PATHS:
+        return (kind, str(value))
+    parts_of = how(kind)
+    left[0] -= 1
+    if depth >= _DEPTH or left[0] < 0 or parts_of is nothing:
+        return _Held(value, None)
+    try:
+        parts = tuple(_value(part, depth + 1, left) for part in parts_of(value))
+    except Exception:  # its state cannot be told
+        return _Held(value, None)
+    return _Held(value, None if left[0] < 0 else parts)
 
 
-def _variables(frames: list[Scope]) -> list[Any]:
-    """Return what the local variables of `frames` hold. Called in the thread whose frames they are."""
-    found: list[Any] = []
-    stack: list[FrameType] | None = None
+def _same(old: object, new: object, fresh: bool) -> bool:
+    if type(old) is not _Held or type(new) is not _Held:
+        return type(old) is type(new) and old == new
+    if old.kind is not new.kind:
+        return False
+    if old.at == new.at:
+        # Where that cannot be asked: what came in its place was made when nothing was left of it.
+        return old.alive is None or old.alive() is not None or _alike(old, new, fresh)
+    if not fresh and old.alive is not None and old.alive() is not None:
+        return False  # the program has both
+    return _alike(old, new, fresh)
+
+
+def _alike(old: _Held, new: _Held, fresh: bool) -> bool:
+    if old.parts is None or new.parts is None or len(old.parts) != len(new.parts):
+        return False
+    return all(_same(*pair, fresh) for pair in zip(old.parts, new.parts, strict=True))
+
+
+def repeated(old: object, before: list[Scope], new: State, frames: list[Scope]) -> bool:
+    """Say whether a thread is where it was at its last timed wait.
+
+    Arguments:
+        old, before: the local state, and the frames, of that wait.
+        new, frames: those of the present one.
+    """
+    if type(old) is not tuple or len(old) != len(new):
+        return False
+    for (was, held), (now, holds), scope in zip(old, new, frames, strict=True):
+        if was != now or len(held) != len(holds):
+            return False
+        # Its variables are kept alive where the frame that had them is gone.
+        fresh = scope.held is not None or not _among(scope, before)
+        for (name, value), (again, other) in zip(held, holds, strict=True):
+            if name != again or not _same(value, other, fresh):
+                return False
+    return not _went_on(before, frames)
+
+
+def _among(scope: Scope, frames: list[Scope]) -> bool:
+    return any(scope.frame is other.frame for other in frames)
+
+
+def _went_on(before: list[Scope], frames: list[Scope]) -> bool:
+    """Say whether a ``for`` loop may have gone on: one around the present place of a frame that has run."""
     for scope in frames:
-        if scope.held is None:
-            found.extend(scope.frame.f_locals.values())
-            continue
-        if stack is None:
-            stack = _stack()
-        if any(scope.frame is frame for frame in stack):
-            scope.held = list(scope.frame.f_locals.values())
-        found.extend(scope.held)
-    return found
+        at = scope.frame.f_lasti
+        loops, jumps = _loops(scope.frame.f_code)
+        for start, end in loops:
+            # A loop without an iterator around this place, within that one, is what has come round.
+            if start <= at < end and not any(start <= first <= at <= last for first, last in jumps):
+                return True
+        if not scope.suspendable and _among(scope, before):
+            return False  # those further out have not run
+    return False
 
 
-def _stack() -> list[FrameType]:
-    frame: FrameType | None = sys._getframe(1)
-    found = []
-    while frame is not None and frame.f_code not in BOTTOM:
-        found.append(frame)
-        frame = frame.f_back
-    return found
+_LOOPS: dict[CodeType, tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {}
 
 
-def heap(frames: list[Scope]) -> dict[int, object] | None:
-    """Map every mutable object that `frames` lead to onto its shallow content; None when too many."""
-    found: dict[int, object] = {}
-    waiting = _variables(frames)
-    atoms, known = _ATOMS, _PARTS
-    while waiting:
-        value = waiting.pop()
-        if id(value) in found:
-            continue
-        # Never by isinstance or getattr: a proxy of the program would run code of its own.
-        kind = type(value)
-        parts_of = known.get(kind)
-        if parts_of is None:
-            parts_of = known[kind] = _how(kind)
-        if parts_of is _nothing:
-            continue
-        if len(found) >= _NODES:
-            return None
-        content = found[id(value)] = parts_of(value)
-        for place, part in enumerate(content):
-            if type(part) not in atoms:
-                waiting.append(part)
-                content[place] = id(part)
-    return found
-
-
-#: how to list what an object of a class holds; found once for each class
-_PARTS: dict[type, Callable[[Any], list[Any]]] = {}
-
-
-def _how(kind: type) -> Callable[[Any], list[Any]]:
-    if kind in _PATHS or issubclass(kind, _OPAQUE) or _ours(kind.__module__):
-        return _nothing
-    if kind in (dict, OrderedDict, defaultdict):
-        return _items
-    if kind in (tuple, list, set, frozenset, deque):
-        return list  # a copy, as of all the others
-    if kind is FunctionType:
-        return lambda value: list(value.__closure__ or ())
-    if kind is MethodType:
-        return lambda value: [value.__self__]
-    if kind is CellType:
-        return _cell
-    members = [m for base in kind.__mro__ for m in vars(base).values() if type(m) is MemberDescriptorType]
-    if not members and not issubclass(kind, (dict, list, tuple)):
-        return _dictionary
-    return lambda value: _attributes(value, kind, members)
-
-
-def _nothing(value: Any) -> list[Any]:
-    return []
-
-
-def _items(value: Any) -> list[Any]:
-    return [part for item in list(value.items()) for part in item]
-
-
-def _cell(value: Any) -> list[Any]:
-    try:
-        return [value.cell_contents]
-    except ValueError:
-        return []
-
-
-def _dictionary(value: Any) -> list[Any]:
-    """Return what an object's dictionary holds, but for what the explorer has put there."""
-    try:
-        state = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return []
-    if type(state) is not dict:
-        return []
-    try:
-        return [held for name, held in state.items() if name[:9] != "_explorer"]
-    except TypeError:  # not every name is text
-        return [held for name, held in state.items() if not str(name).startswith("_explorer")]
-
-
-def _attributes(value: Any, kind: type, members: list[MemberDescriptorType]) -> list[Any]:
-    """Return what an object's dictionary, slots and, for a container class, items hold."""
-    parts = _dictionary(value)
-    for member in members:
-        try:
-            parts.append(member.__get__(value, kind))
-        except AttributeError:
-            continue
-    if issubclass(kind, dict):
-        parts += [part for item in list(dict.items(value)) for part in item]
-    elif issubclass(kind, list):
-        parts += list(list.__iter__(value))
-    elif issubclass(kind, tuple):
-        parts += list(tuple.__iter__(value))
-    return parts
+def _loops(code: CodeType) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Return the first and last offsets of ``for`` loops, and of other loops."""
+    known = _LOOPS.get(code)
+    if known is None:
+        instructions = list(dis.get_instructions(code))
+        heads = {one.offset for one in instructions if one.opname == "FOR_ITER"}
+        # While the iterator runs, a frame may be at the instruction's cache entry: the body begins after it.
+        loops = [
+            (following.offset, one.argval)
+            for one, following in pairwise(instructions) if one.offset in heads
+        ]
+        jumps = [
+            (one.argval, one.offset) for one in instructions
+            if "JUMP" in one.opname and one.argval is not None and one.argval < one.offset
+            and one.argval not in heads
+        ]
+        known = _LOOPS[code] = (loops, jumps)
+    return known
 
 
 def changed(before: dict[int, object] | None, after: dict[int, object] | None) -> bool:

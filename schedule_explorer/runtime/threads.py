@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from schedule_explorer.operations import Key, Operation
-from schedule_explorer.runtime.polling import Scope
+from schedule_explorer.runtime.heap import Scope
+from schedule_explorer.runtime.polling import PROGRESS
 
 
 class ThreadEnd(BaseException):
@@ -34,6 +35,7 @@ class VirtualThread:
         "greenlet",
         "heap",
         "heap_at",
+        "held",
         "name",
         "now",
         "path",
@@ -68,6 +70,8 @@ class VirtualThread:
         self.created = 0
         #: depth of regions in which operations run without a switch (a real stdlib lock is held)
         self.atomic = 0
+        #: (real lock of the standard library, where it was taken), which account for all of `atomic`
+        self.held: list[tuple[Any, Any]] = []
         #: this thread's virtual time, in seconds: its own waits and those that happened before it
         self.now = 0.0
         #: local state at the last timed wait, or None after an effect of its own (see `polling`)
@@ -84,6 +88,11 @@ class VirtualThread:
         #: the threading.Thread object of this thread
         self.python_thread: Any = None
         self.resume: Any = None
+
+    def gets_on(self) -> None:
+        """Read the clock, say: the thread is not where it was, though nothing that it leads to tells."""
+        if self.poll is not None:
+            self.poll = PROGRESS
 
     @property
     def ident(self) -> int:

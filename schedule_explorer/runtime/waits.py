@@ -11,12 +11,17 @@ from __future__ import annotations
 from types import FrameType
 
 from schedule_explorer.operations import ADD, QUIESCENCE, READ, WRITE, Operation, merge
-from schedule_explorer.runtime.polling import changed, frames_of, heap, local_state
+from schedule_explorer.runtime.heap import heap
+from schedule_explorer.runtime.polling import changed, frames_of, local_state, repeated
 from schedule_explorer.runtime.threads import VirtualThread
 from schedule_explorer.runtime.trace import Event, Trace, site_text, user_frames
 
 #: early expiries of one thread at one call site before only quiescence lets it expire again
 EARLY_EXPIRIES = 6
+#: waits for time alone: nothing can satisfy them
+_PAUSES = frozenset(("sleep", "hang"))
+#: rounds of one thread at one call site after which it is taken to wait for ever
+_ROUNDS = 200
 
 
 class Waits:
@@ -58,12 +63,15 @@ class Waits:
             self.close_segment(thread)
         frames = frames_of(frame)
         state = local_state(frames)
-        if thread.poll == state:
+        if thread.poll is not None and repeated(thread.poll, thread.poll_frames, state, frames):
             operation.parked = dict(thread.reads)
-        elif self._mode == "any" and operation.kind != "sleep":
-            place = (state[0], operation.kind)
-            thread.expiries[place] = thread.expiries.get(place, 0) + 1
-            if thread.expiries[place] > EARLY_EXPIRIES:
+        elif operation.kind not in _PAUSES or thread.poll is not None:
+            place = (state[0][0] if state else None, operation.kind)
+            rounds = thread.expiries[place] = thread.expiries.get(place, 0) + 1
+            if rounds <= _ROUNDS:
+                self.activity = max(self.activity, thread.event + 1)
+            most = _ROUNDS if operation.kind in _PAUSES else EARLY_EXPIRIES
+            if self._mode == "any" and rounds > most:
                 operation.parked = {}
                 self._trace.bounded_at.add(site_text(user_frames(frame)))
         thread.poll = state
@@ -75,6 +83,7 @@ class Waits:
         now = heap(thread.poll_frames)
         if changed(thread.heap, now):
             thread.poll = None
+            thread.poll_frames = []
             self.activity = max(self.activity, thread.event)
         thread.heap, thread.heap_at = now, len(self._trace.events)
 
@@ -136,6 +145,8 @@ class Waits:
             thread.poll = None
         if thread.poll is None:
             self.activity = event.index
+            # A frame that has returned must not keep alive what its variables led to.
+            thread.poll_frames = []
         else:
             for key, _ in event.accesses:
                 thread.reads[key] = event.index

@@ -35,7 +35,11 @@ class Workers:
         self._wanted = 1
 
     def begin(self, execution: Execution) -> None:
-        """Serve `execution` from now on."""
+        """Serve `execution` from now on, which runs in the present greenlet."""
+        here = greenlet.getcurrent()
+        if here is not self.hub:
+            self.close()
+            self.hub = here
         self._execution = execution
         while self._lasting and len(self._idle) < min(self._wanted, _KEPT):
             greenlet.greenlet(self._work, self.hub).switch()

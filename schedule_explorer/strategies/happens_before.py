@@ -52,8 +52,14 @@ class HappensBefore:
             for earlier in event.order:
                 before |= masks[earlier] | 1 << earlier
             if event.forced:
-                # Possible only once nothing else could move: it comes after everything.
-                before, races = (1 << index) - 1, self._last_forced(event)
+                # Possible only once nothing else could move: it comes after everything. But the wait might
+                # have been satisfied earlier, like one that never ends.
+                races = self._last_forced(event)
+                if event.gate is not None:
+                    resource = event.gate[0]
+                    through = tuple(a for a in event.accesses if a[0] == resource)
+                    races += self._through_gate(event.gate, through, before)
+                before = (1 << index) - 1
             else:
                 before, races = self._look_back(event, before)
             masks.append(before)

@@ -6,6 +6,7 @@ Two outcomes of one operation (which waiter a notify wakes, whether a write fail
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from schedule_explorer.runtime import Event
@@ -22,10 +23,14 @@ def label_of(event: Event) -> Label:
 
 
 def same_branch(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
-    """Say whether one list of outcomes begins the other: every branch leads to its alternatives."""
-    if not first or not second:
+    """Say whether two lists of outcomes are of one branch; what is not given is the first option.
+
+    A list that only begins another one is another branch: what follows a write that fails cannot be run
+    after one that does not.
+    """
+    if first == second:
         return True
-    return all(a == b for a, b in zip(first, second, strict=False))
+    return all(a == b for a, b in itertools.zip_longest(first, second, fillvalue=0))
 
 
 def awake_outcomes(asleep: Iterable[Choices]) -> tuple[int, ...] | None:

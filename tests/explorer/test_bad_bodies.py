@@ -28,11 +28,14 @@ from schedule_explorer.errors import (
     UncontrolledCallError,
     UncontrolledThreadError,
 )
+from schedule_explorer.session import session
 
 HERE = r"test_bad_bodies\.py:\d+"
 #: where no exploration looks for what it could exchange
+_LOCKS = [_thread.allocate_lock()]
 KEPT: dict[str, Any] = {
-    "lock": _thread.allocate_lock(), "start": _thread.start_new_thread, "queue": _queue.SimpleQueue(),
+    "acquire": _LOCKS[0].acquire, "release": _LOCKS[0].release, "start": _thread.start_new_thread,
+    "get": _queue.SimpleQueue().get,
 }
 
 
@@ -88,14 +91,14 @@ def pause_body() -> None:
 
 
 def queue_body() -> None:
-    KEPT["queue"].get()
+    KEPT["get"]()
 
 
 def lock_body() -> None:
-    with KEPT["lock"]:
-        thread = threading.Thread(target=KEPT["lock"].acquire)
-        thread.start()
-        thread.join()
+    KEPT["acquire"]()
+    thread = threading.Thread(target=KEPT["acquire"])
+    thread.start()
+    thread.join()
 
 
 def two_threads_body() -> None:
@@ -103,8 +106,9 @@ def two_threads_body() -> None:
     variable = SharedVariable(0)
 
     def work() -> None:
-        with KEPT["lock"]:
-            variable.store(1)
+        KEPT["acquire"]()
+        variable.store(1)
+        KEPT["release"]()
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
@@ -125,9 +129,9 @@ BLOCKING: dict[str, tuple[Callable[[], None], str]] = {
     "socket": (socket_body, "left.recv(1)"),
     "select": (select_body, "select.select([left], [], [])"),
     "pause": (pause_body, "signal.pause()"),
-    "queue in C": (queue_body, 'KEPT["queue"].get()'),
+    "queue in C": (queue_body, 'KEPT["get"]()'),
     "real lock": (lock_body, ""),
-    "real lock, two threads": (two_threads_body, 'with KEPT["lock"]:'),
+    "real lock, two threads": (two_threads_body, 'KEPT["acquire"]()'),
     "loop": (busy_body, "while KEPT: pass  # noqa: E701"),
     "a wait in C": (sleeping_body, "select.select([], [], [], 60)"),
 }
@@ -136,8 +140,8 @@ BLOCKING: dict[str, tuple[Callable[[], None], str]] = {
 @pytest.fixture(autouse=True)
 def free() -> Iterator[None]:
     yield
-    if KEPT["lock"].locked():
-        KEPT["lock"].release()
+    if _LOCKS[0].locked():
+        _LOCKS[0].release()
 
 
 @pytest.mark.parametrize("name", BLOCKING)
@@ -156,7 +160,7 @@ def test_threads_at_a_real_lock_are_named_with_their_lines() -> None:
     with pytest.raises(UncontrolledBlockingError) as caught:
         explore(two_threads_body, step_timeout=0.5)
     told = str(caught.value)
-    lines = ('with KEPT["lock"]:', "variable.store(1)", "thread.join()")
+    lines = ('KEPT["acquire"]()', "variable.store(1)", "thread.join()")
     lock, store, join = (re.escape(f"in `{line}`") for line in lines)
     assert re.search(rf"a step of Thread-1 \(work\) did not .*{HERE} \(work\) {lock}", told)
     assert re.search(rf"meanwhile Thread-2 \(work\) is at .*{HERE} \(work\) {store}", told)
@@ -164,7 +168,7 @@ def test_threads_at_a_real_lock_are_named_with_their_lines() -> None:
 
 
 def test_a_process_is_named() -> None:
-    with pytest.raises(UncontrolledCallError, match=f"(?s)starting a process.*{HERE}"):
+    with pytest.raises(UncontrolledCallError, match=f"(?s)(starting a process|posix_spawn).*{HERE}"):
         explore(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True) and None)
 
 
@@ -219,3 +223,18 @@ def test_a_body_that_does_more_or_less_when_run_again_is_named(more: bool) -> No
 
     with pytest.raises(DivergenceError, match="between runs"):
         explore(body)
+
+
+def test_a_real_thread_that_is_left_is_named_when_another_one_ends_meanwhile() -> None:
+    gate, other = _thread.allocate_lock(), _thread.allocate_lock()
+    gate.acquire()
+    other.acquire()
+    ended = threading.Thread(target=other.acquire)
+    ended.start()
+    try:
+        with pytest.raises(UncontrolledThreadError), session(5.0):
+            other.release()
+            ended.join()
+            KEPT["start"](gate.acquire, ())
+    finally:
+        gate.release()

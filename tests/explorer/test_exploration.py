@@ -130,3 +130,33 @@ def test_replay_of_another_program_diverges() -> None:
     assert failure is not None
     with pytest.raises(DivergenceError):
         replay(polling_writer, failure.schedule)
+
+
+def test_in_quiet_mode_a_wait_that_ran_out_races_with_what_could_have_ended_it() -> None:
+    """The first schedule takes the item back before the reader runs, whose wait then runs out."""
+    taken = set()
+
+    def body() -> None:
+        items: queue.Queue[int] = queue.Queue()
+        found = []
+
+        def read() -> None:
+            try:
+                found.append(items.get(timeout=1.0))
+            except queue.Empty:
+                found.append(None)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        items.put(1)
+        try:
+            items.get_nowait()
+        except queue.Empty:
+            pass
+        reader.join()
+        taken.add(found[0])
+
+    for strategy in ("optimal-dpor", "sleep-set-dfs"):
+        taken.clear()
+        assert explore(body, strategy, timeouts="quiet").executions == 2
+        assert taken == {None, 1}

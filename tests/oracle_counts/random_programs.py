@@ -7,6 +7,7 @@ agree when they reach the same set of final states and deadlocks.
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import shutil
@@ -19,6 +20,7 @@ from typing import Any
 
 from schedule_explorer import SharedVariable, explore, fresh_dir
 from schedule_explorer.exploration import Result
+from schedule_explorer.interposition.faults import may_fail, may_hang
 from schedule_explorer.strategies import Strategy
 
 Step = tuple[str, ...]
@@ -42,32 +44,43 @@ FAMILIES: dict[str, list[tuple[str, ...]]] = {
 }
 
 
+_FAULTS: dict[str, Callable[[], None]] = {
+    "full": lambda: may_fail(errno.ENOSPC, {"mkdir", "open", "write"}),
+    "error": lambda: may_fail(errno.EIO, {"stat", "listdir", "scandir", "unlink", "rmdir"}, at_most=2),
+    "hang": lambda: may_hang({"mkdir", "stat", "rename", "rmdir"}),
+    "one": lambda: may_fail(errno.EIO, {"mkdir", "open", "rename", "stat"}, thread="Thread-1 (run)"),
+}
+
+
 @dataclass(frozen=True)
 class Program:
-    """What each thread does, and the directories and files that are there at the start."""
+    """What each thread does, the directories and files that are there at the start, and what may go wrong."""
 
     threads: tuple[tuple[Step, ...], ...]
     tree: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
-def generate(random: Random, families: tuple[str, ...] | None = None) -> Program:
+def generate(random: Random, families: tuple[str, ...] | None = None, *, faults: bool = False) -> Program:
     """Draw a program.
 
     Arguments:
         random: where from; the same seed gives the same program.
         families: names of `FAMILIES` to draw steps from; None draws one to three of them.
+        faults: draw what may go wrong, too.
     """
     if families is None:
         families = tuple(random.sample(sorted(FAMILIES), random.choice((1, 1, 2, 3))))
     kinds = [step for name in families for step in FAMILIES[name]]
     count = random.choice((2, 2, 2, 3, 3, 4))
-    most = {2: 4, 3: 3, 4: 2}[count]
+    most = {2: 4, 3: 3, 4: 2}[count] - faults
     threads = tuple(
         tuple(_step(random, random.choice(kinds)) for _ in range(random.randint(1, most)))
         for _ in range(count)
     )
     tree = tuple(p for p in ("a", "b", "a/x", "a/d") if random.random() < 0.5)
-    return Program(threads, tuple(p for p in tree if "/" not in p or p.split("/")[0] in tree))
+    wrong = tuple(random.sample(sorted(_FAULTS), random.choice((1, 1, 2)))) if faults else ()
+    return Program(threads, tuple(p for p in tree if "/" not in p or p.split("/")[0] in tree), wrong)
 
 
 def _step(random: Random, kind: tuple[str, ...]) -> Step:
@@ -100,6 +113,8 @@ class _Runner:
         self.semaphores = [threading.Semaphore(1), threading.Semaphore(2)]
         self.bounded_semaphore = threading.BoundedSemaphore(1)
         self.notes: list[list[str]] = [[] for _ in program.threads]
+        for name in program.faults:
+            _FAULTS[name]()
         self.threads = [
             threading.Thread(target=self.run, args=(i, steps), daemon=True)
             for i, steps in enumerate(program.threads)

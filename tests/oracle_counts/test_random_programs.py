@@ -47,7 +47,7 @@ def check(program: Program) -> None:
 
 
 @pytest.mark.timeout(0)
-@pytest.mark.parametrize("family", [*sorted(FAMILIES), "mixed"])
+@pytest.mark.parametrize("family", [*sorted(FAMILIES), "mixed", "faults", "faults and more"])
 def test_strategies_agree(family: str) -> None:
     @settings(
         max_examples=EXAMPLES, derandomize=True, deadline=None, database=None,
@@ -55,7 +55,10 @@ def test_strategies_agree(family: str) -> None:
     )
     @given(st.integers(0, 2**32))
     def agree(seed: int) -> None:
-        check(generate(Random(seed), None if family == "mixed" else (family,)))
+        families = {"mixed": None, "faults": ("files",), "faults and more": ("files", "locks")}.get(
+            family, (family,)
+        )
+        check(generate(Random(seed), families, faults=family.startswith("faults")))
 
     agree()
 

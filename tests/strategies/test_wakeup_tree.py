@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from schedule_explorer.operations import READ, WRITE
 from schedule_explorer.strategies.footprints import NOTHING, Footprint, Footprints
+from schedule_explorer.strategies.labels import same_branch
 from schedule_explorer.strategies.wakeup_tree import Sequence, Step, WakeupNode, insert
 
 KEYS = Footprints()
@@ -69,3 +70,8 @@ def test_weak_initial_is_not_claimed_where_it_is_not_sure() -> None:
     assert steps.place((2, ()), WRITE_Y) == 1
     assert steps.place((3, ()), READ_X) is None
     assert steps.place((3, ()), NOTHING) == -1
+
+
+def test_outcomes_that_are_not_given_are_the_first_ones() -> None:
+    assert same_branch((), (0,)) and same_branch((1,), (1, 0))
+    assert not same_branch((), (1,)) and not same_branch((1,), (1, 1))

@@ -3,6 +3,7 @@
 from schedule_explorer.targets.original_store.flaws import AFTER_FIX, BEFORE_FIX, Flaws
 from schedule_explorer.targets.original_store.program import orphan_program
 from schedule_explorer.targets.original_store.store import BoundarySnapshotSSDStore, OriginalStore
+from schedule_explorer.targets.original_store.target import OriginalSetting, OriginalStoreTarget
 from schedule_explorer.targets.original_store.zoo import ZOO, Bug
 
 __all__ = [
@@ -12,6 +13,14 @@ __all__ = [
     "BoundarySnapshotSSDStore",
     "Bug",
     "Flaws",
+    "OriginalSetting",
     "OriginalStore",
+    "OriginalStoreTarget",
     "orphan_program",
+    "target",
 ]
+
+
+def target() -> OriginalStoreTarget:
+    """Return the store after its fix as a target; the entry point ``original_store``."""
+    return OriginalStoreTarget()

@@ -1,0 +1,298 @@
+"""The command ``schedule-explorer``. Exit codes: 0 proved, 1 failed, 2 unfinished, 64 wrong usage."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from schedule_explorer.bodies import UnknownBodyError, find_body
+from schedule_explorer.campaigns import Journal, JournalMismatchError, Limits, ProcessPool, Scope, verify
+from schedule_explorer.campaigns.fingerprint import fingerprint
+from schedule_explorer.campaigns.progress import CampaignProgress
+from schedule_explorer.campaigns.table import show
+from schedule_explorer.errors import ExplorerError, InvalidBodyError, InvalidTokenError
+from schedule_explorer.exploration import explore, replay
+from schedule_explorer.programs import UnknownTargetError, client_body, find, known, parse
+from schedule_explorer.programs.calls import Argument
+from schedule_explorer.results import Result, Verdict
+from schedule_explorer.strategies.named import STRATEGIES
+
+PROVED, FAILED, UNFINISHED, USAGE = 0, 1, 2, 64
+CODES = {Verdict.PROVED: PROVED, Verdict.FAILED: FAILED, Verdict.UNFINISHED: UNFINISHED}
+#: columns of a table where there is no terminal
+PLAIN_WIDTH = 100
+#: where journals go when nobody says
+JOURNALS = Path(".schedule_explorer")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="schedule-explorer")
+def app() -> None:
+    """Run threaded code under every schedule that matters.
+
+    Exit code: 0 proved, 1 failed, 2 unfinished, 64 wrong usage.
+
+    \b
+    Examples:
+      schedule-explorer explore tests/test_cache.py::lost_update
+      schedule-explorer replay tests/test_cache.py::lost_update schedule1.5a...
+      schedule-explorer verify boundary_store --threads 2 --calls 1
+    """
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit code. The entry point ``schedule-explorer``."""
+    try:
+        code = app.main(args=arguments, prog_name="schedule-explorer", standalone_mode=False)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return UNFINISHED
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    return code if isinstance(code, int) else PROVED
+
+
+class _Values(click.ParamType):  # type: ignore[type-arg] # older releases have no argument
+    """Values of a domain, with commas: words are strings, digits numbers."""
+
+    name = "VALUE,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Argument, ...]:
+        """Read them as arguments of a call are read."""
+        try:
+            ((call,),) = parse(f"values({value})")
+        except ValueError:
+            self.fail(f"{value!r} is no list of words or numbers with commas", param, ctx)
+        if not call.arguments:
+            self.fail("give one value or more", param, ctx)
+        return call.arguments
+
+
+_POSITIVE = click.IntRange(min=1)
+_SECONDS = click.FloatRange(min=0, min_open=True)
+_ids = click.option("--ids", type=_Values(), help="Ids of the calls, such as x,y, if the target takes them.")
+_keys = click.option("--keys", type=_Values(), help="Keys of the calls, such as 0,1, if it takes them.")
+_json = click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the result there too."
+)
+_program = click.option(
+    "--program", help="Explore this program, such as 'save(x, 0) | load(x, 0)'; BODY names a target then."
+)
+
+
+@app.command("explore")
+@click.argument("body")
+@click.option("--strategy", type=click.Choice([*STRATEGIES]), default="optimal-dpor", show_default=True)
+@click.option("--max-executions", type=_POSITIVE, help="Stop after so many.")
+@click.option("--time-limit", type=_SECONDS, help="Stop after so many seconds.")
+@click.option("--seed", type=int, default=0, show_default=True, help="For strategies that draw.")
+@click.option("--preemption-bound", type=click.IntRange(min=0), help="Most preemptions of one execution.")
+@click.option(
+    "--timeouts", type=click.Choice(["any", "quiet"]), default="any", show_default=True,
+    help="When a timed wait may run out: at any point, or only when nothing else can run.",
+)  # fmt: skip
+@_program
+@_ids
+@_keys
+@_json
+def explore_command(
+    body: str, program: str | None, ids: tuple[Argument, ...] | None, keys: tuple[Argument, ...] | None,
+    json_file: Path | None, **limits: Any,
+) -> int:  # fmt: skip
+    """Explore BODY: MODULE:FUNCTION or path.py::function, a function without arguments.
+
+    \b
+    Examples:
+      schedule-explorer explore my_package.checks:lost_update
+      schedule-explorer explore tests/test_cache.py::lost_update --strategy pos --max-executions 1000
+      schedule-explorer explore boundary_store --program 'save(x, 0) | cleanup_request(x)'
+    """
+    run = _body(body, program, ids, keys)
+    return _tell(_explored(lambda: explore(run, progress=True, **limits)), json_file)
+
+
+@app.command("replay")
+@click.argument("body")
+@click.argument("token")
+@_program
+@_ids
+@_keys
+@_json
+def replay_command(
+    body: str, token: str, program: str | None, ids: tuple[Argument, ...] | None,
+    keys: tuple[Argument, ...] | None, json_file: Path | None,
+) -> int:  # fmt: skip
+    """Run the one schedule that TOKEN names, and tell it if it fails: exit code 1.
+
+    A schedule that passes proves nothing: exit code 2.
+
+    \b
+    Examples:
+      schedule-explorer replay tests/test_cache.py::lost_update schedule1.5a...
+      schedule-explorer replay boundary_store schedule1.5a... --program 'save(x, 0) | cleanup_request(x)'
+    """
+    run = _body(body, program, ids, keys)
+    return _tell(_explored(lambda: replay(run, token)), json_file)
+
+
+@app.command("verify")
+@click.argument("target")
+@click.option("--threads", type=_POSITIVE, default=2, show_default=True, help="Client threads at most.")
+@click.option("--calls", type=_POSITIVE, default=2, show_default=True, help="Calls of one thread at most.")
+@click.option("--total", type=_POSITIVE, help="Calls of all threads together at most.")
+@_ids
+@_keys
+@click.option("--program-time", type=_SECONDS, help="Seconds that one program may take.")
+@click.option("--program-executions", type=_POSITIVE, help="Executions that one program may take.")
+@click.option("--time-limit", type=_SECONDS, help="Seconds for everything.")
+@click.option("--processes", type=_POSITIVE, default=os.cpu_count() or 1, help="Default: one a core.")
+@click.option("--keep-going", is_flag=True, help="Go on after the first program that fails.")
+@click.option(
+    "--journal", type=click.Path(dir_okay=False, path_type=Path),
+    help=f"Keep outcomes in this file, and go on from it. Default: one a campaign, in {JOURNALS}/.",
+)  # fmt: skip
+@click.option("--fresh", is_flag=True, help="Begin anew, whatever the journal has.")
+@_json
+def verify_command(
+    target: str, threads: int, calls: int, total: int | None, ids: tuple[Argument, ...] | None,
+    keys: tuple[Argument, ...] | None, program_time: float | None, program_executions: int | None,
+    time_limit: float | None, processes: int, keep_going: bool, journal: Path | None, fresh: bool,
+    json_file: Path | None,
+) -> int:  # fmt: skip
+    """Explore every program of TARGET up to a size, under every schedule that matters.
+
+    Every outcome goes to a journal at once: the same command goes on where Ctrl-C or a kill ended it.
+    A journal of other code, or of another scope, is not used.
+
+    \b
+    Examples:
+      schedule-explorer verify boundary_store --threads 2 --calls 1
+      schedule-explorer verify boundary_store --threads 2 --calls 2 --keys 0 --time-limit 300
+      schedule-explorer verify boundary_store --total 3 --json verdict.json
+    """
+    options = _options(ids, keys)
+    scope = Scope(threads, calls, total)
+    limits = Limits(program_time, program_executions)
+    made = _target(target, options)
+    about = {
+        "target": target, **{name: list(values) for name, values in options.items()}, **vars(scope),
+        "code": fingerprint(made),
+    }  # fmt: skip
+    bounds = "-".join(
+        [f"{threads}x{calls}", *([str(total)] if total else []),
+         *(f"{name}_{','.join(map(str, values))}" for name, values in options.items())]
+    )  # fmt: skip
+    file = journal or JOURNALS / f"verify-{target}-{bounds}-{about['code']}.jsonl"
+    console = output(stderr=True)
+    try:
+        kept = Journal(file, about, limits, fresh=fresh)
+    except (JournalMismatchError, OSError) as error:
+        raise click.UsageError(f"{error}\n(--fresh begins anew)") from None
+    with kept, ProcessPool(processes) as pool:
+        report = verify(
+            partial(find, target, **options), scope, pool.executor, processes=processes, stop=pool.stop,
+            limits=limits, time_limit=time_limit, keep_going=keep_going, journal=kept, head=about,
+            progress=CampaignProgress(console, processes),
+        )  # fmt: skip
+    show(report, output())
+    if report.total.left and not report.failures:
+        console.print(f"the same command goes on from {file}", highlight=False, soft_wrap=True)
+    _write(json_file, report.as_json())
+    return CODES[report.verdict]
+
+
+def output(*, stderr: bool = False) -> Console:
+    """Return a console for a terminal, or for plain lines of a fixed width elsewhere. Heeds NO_COLOR."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=PLAIN_WIDTH)
+
+
+def _options(
+    ids: tuple[Argument, ...] | None, keys: tuple[Argument, ...] | None
+) -> dict[str, tuple[Argument, ...]]:
+    return {name: values for name, values in (("ids", ids), ("keys", keys)) if values is not None}
+
+
+def _target(name: str, options: dict[str, tuple[Argument, ...]]) -> Any:
+    try:
+        return find(name, **options)
+    except (UnknownTargetError, ValueError) as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _body(
+    name: str, program: str | None, ids: tuple[Argument, ...] | None, keys: tuple[Argument, ...] | None
+) -> Callable[[], object]:
+    """Return the body of that name, or the program on the target of that name."""
+    if program is not None:
+        try:
+            return client_body(_target(name, _options(ids, keys)), parse(program))
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+    if ids is not None or keys is not None:
+        raise click.UsageError("--ids and --keys go with --program")
+    try:
+        return find_body(name)
+    except UnknownBodyError as error:
+        hint = f"; {name} is a target: give --program" if name in known() else ""
+        raise click.UsageError(f"{error}{hint}") from None
+
+
+def _explored(run: Callable[[], Result]) -> Result:
+    """Explore; what is uncontrolled makes it unfinished, a bad argument is wrong usage."""
+    try:
+        return run()
+    except (InvalidBodyError, InvalidTokenError) as error:
+        raise click.UsageError(str(error)) from None
+    except ExplorerError as error:
+        return Result(reason=f"{type(error).__name__}: {error}")
+    except (TypeError, ValueError) as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _tell(result: Result, json_file: Path | None) -> int:
+    """Print the result, the failure with its story first, and return the exit code."""
+    failure = result.failure
+    if failure is not None:
+        click.echo(failure.explain())
+        click.echo()
+    reason = f": {result.reason}" if result.reason else ""
+    click.echo(
+        f"{result.verdict.value} after {result.executions} executions "
+        f"({result.blocked} cut off), {result.seconds:.1f} s{reason}"
+    )
+    _write(json_file, {
+        "verdict": result.verdict.value, "reason": result.reason, "executions": result.executions,
+        "blocked": result.blocked, "deadlocks": result.deadlocks, "failing": result.failing,
+        "schedule": failure.schedule if failure is not None else None,
+        "explanation": failure.explain() if failure is not None else None,
+        "timing": {"seconds": round(result.seconds, 1)},
+    })  # fmt: skip
+    return CODES[result.verdict]
+
+
+def _write(file: Path | None, value: dict[str, Any]) -> None:
+    """Write JSON; the file is whole or is not there."""
+    if file is None:
+        return
+    part = file.with_name(f"{file.name}.part")
+    try:
+        part.write_text(json.dumps(value, indent=2) + "\n")
+        os.replace(part, file)
+    except OSError as error:
+        raise click.UsageError(f"{file} cannot be written: {error}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""What a target must give, to have client programs explored on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from schedule_explorer.oracles.history import History, Recorded
+from schedule_explorer.oracles.linearizability import Specification
+from schedule_explorer.programs.alphabet import Alphabet
+from schedule_explorer.programs.calls import Call
+
+
+@runtime_checkable
+class Target(Protocol):
+    """Something to explore: the object under test, its calls, its specification and what else must hold.
+
+    A package brings one by an entry point of the group ``schedule_explorer.targets``.
+    """
+
+    name: str
+    alphabet: Alphabet
+    specification: Specification
+
+    def make(self, root: Path) -> Any:
+        """Make a fresh object below `root`, an empty directory."""
+
+    def perform(self, system: Any, recorded: Recorded) -> Any:
+        """Make the call, and return what the specification would call its result."""
+
+    def look(self, system: Any, recorded: Recorded, history: History) -> None:
+        """Check what must hold as soon as this call returned. What it reads are steps of the program."""
+
+    def observe(self, system: Any) -> Iterable[tuple[Call, Any]]:
+        """Make calls when nothing moves any more, and yield each with its result: the end of every history.
+
+        Nothing of it is a step.
+        """
+
+    def at_quiescence(self, system: Any, history: History) -> None:
+        """Check what must hold when nothing moves any more. Nothing of it is a step."""

@@ -1,0 +1,386 @@
+"""What the objects that a thread's frames lead to hold: the heap that `polling` compares.
+
+The walk begins at the local variables of the frames and at the globals that their code names. It goes on
+through containers, attributes, slots, closures, defaults, classes and functions of the program (with the
+globals that these name), and the iterators, buffers and generators whose state can be told. Where an iterator
+of C code keeps its state to itself, nothing can be said, and the thread is not parked.
+"""
+
+from __future__ import annotations
+
+import _ctypes
+import _random
+import array
+import inspect
+import io
+import itertools
+import logging
+import os
+import sys
+import sysconfig
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from types import (
+    BuiltinMethodType,
+    CellType,
+    CodeType,
+    FrameType,
+    FunctionType,
+    GeneratorType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+    WrapperDescriptorType,
+)
+from typing import Any
+
+from schedule_explorer.runtime.trace import BOTTOM
+
+ATOMS = frozenset((int, float, str, bytes, bool, complex, type(None)))
+#: a path never changes, though it keeps its own text once that was asked for
+PATHS = (PurePosixPath, PureWindowsPath, type(Path()))
+_OPAQUE = (int, float, str, bytes, complex, type(None), logging.Filterer, logging.Manager)
+#: objects looked at; a program that leads to more is never parked
+_NODES = 6000
+#: bytes of one buffer looked at
+_BYTES = 1 << 16
+_BUFFERS = (bytearray, array.array, memoryview)
+_CData: Any = _ctypes._SimpleCData.__mro__[1]
+_MADE: tuple[Any, ...] = (
+    iter([]), reversed([]), iter(()), iter(range(0)), iter(range(1 << 70)), iter(""), iter("\u0100"),
+    iter(b""), iter(bytearray()), enumerate(()), reversed(()), zip(), map(id, ()), filter(None, ()),
+    iter(input, None),
+)
+_EMPTY: dict[int, int] = {}
+_MADE_OF_A_COPY: tuple[Any, ...] = (
+    iter(set(_EMPTY)), iter(_EMPTY), iter(_EMPTY.values()), iter(_EMPTY.items()), reversed(_EMPTY),
+    reversed(_EMPTY.values()), reversed(_EMPTY.items()), iter(deque(_EMPTY)), reversed(deque(_EMPTY)),
+)
+#: iterators that tell where they are by what would make them anew, and those that copy what is left for it
+_ITERATORS, _COPYING = frozenset(map(type, _MADE)), frozenset(map(type, _MADE_OF_A_COPY))
+_WRITTEN = (itertools.count, itertools.repeat)
+_LIBRARY = sysconfig.get_path("stdlib") + os.sep
+_PACKAGES = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
+_HEAP_TYPE = 1 << 9
+_SUSPENDABLE = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_NOT_HELD = frozenset(("__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "_abc_impl"))
+
+
+class _Unseen(Exception):
+    """The state of an object cannot be told."""
+
+
+class Scope:
+    """One frame of the program, on the stack when this is made.
+
+    `held`: what the variables of a generator held when it was last seen on the stack; None for other code.
+    """
+
+    __slots__ = ("frame", "held")
+
+    def __init__(self, frame: FrameType) -> None:
+        self.frame = frame
+        self.held: list[Any] | None = list(frame.f_locals.values()) if self.suspendable else None
+
+    @property
+    def suspendable(self) -> bool:
+        """It may be on the stack, off it, and on it again."""
+        return bool(self.frame.f_code.co_flags & _SUSPENDABLE)
+
+
+def ours(module: object) -> bool:
+    """Say whether a module is the explorer's."""
+    return isinstance(module, str) and module.startswith("schedule_explorer.") and ".targets." not in module
+
+
+def heap(frames: list[Scope]) -> dict[int, object] | None:
+    """Map every mutable object that `frames` lead to onto its shallow content; None: it cannot be told."""
+    found: dict[int, object] = {}
+    waiting = _variables(frames)
+    for scope in frames:
+        frame = scope.frame
+        if _program(frame.f_globals):
+            code = frame.f_code
+            _note(found, waiting, id(code), _globals(code, frame.f_globals))
+    known = _PARTS
+    try:
+        while waiting:
+            value = waiting.pop()
+            if id(value) in found:
+                continue
+            # Never by isinstance or getattr: a proxy of the program would run code of its own.
+            kind = type(value)
+            parts_of = known.get(kind)
+            if parts_of is None:
+                parts_of = how(kind)
+            if parts_of is nothing:
+                continue
+            if len(found) >= _NODES:
+                return None
+            _note(found, waiting, id(value), parts_of(value))
+    except _Unseen:
+        return None
+    return found
+
+
+def _note(found: dict[int, object], waiting: list[Any], key: int, content: list[Any]) -> None:
+    found[key] = content
+    for place, part in enumerate(content):
+        if type(part) not in ATOMS:
+            waiting.append(part)
+            content[place] = id(part)
+
+
+def _variables(frames: list[Scope]) -> list[Any]:
+    """Return what the local variables of `frames` hold. Called in the thread whose frames they are."""
+    found: list[Any] = []
+    stack: list[FrameType] | None = None
+    for scope in frames:
+        if scope.held is None:
+            found.extend(scope.frame.f_locals.values())
+            continue
+        if stack is None:
+            stack = _stack()
+        if any(scope.frame is frame for frame in stack):
+            scope.held = list(scope.frame.f_locals.values())
+        found.extend(scope.held)
+    return found
+
+
+def _stack() -> list[FrameType]:
+    frame: FrameType | None = sys._getframe(1)
+    found = []
+    while frame is not None and frame.f_code not in BOTTOM:
+        found.append(frame)
+        frame = frame.f_back
+    return found
+
+
+#: how to list what an object of a class holds; found once for each class
+_PARTS: dict[type, Callable[[Any], list[Any]]] = {}
+
+
+def how(kind: type) -> Callable[[Any], list[Any]]:
+    """Return what lists the parts of an object of a class; `nothing`: it has none that change."""
+    known = _PARTS.get(kind)
+    if known is None:
+        known = _PARTS[kind] = _found_out(kind)
+    return known
+
+
+def _found_out(kind: type) -> Callable[[Any], list[Any]]:
+    if ours(kind.__module__):
+        return vars(kind).get("_explorer_holds", nothing)  # type: ignore[no-any-return]
+    if issubclass(kind, type):
+        return _class
+    for kinds, listing in _LISTINGS:
+        if kind in kinds:
+            return listing
+    if kind in PATHS or issubclass(kind, _OPAQUE):
+        return nothing
+    members = [m for base in kind.__mro__ for m in vars(base).values() if type(m) is MemberDescriptorType]
+    extra = [listing for base, listing in _BASES if issubclass(kind, base)]
+    following = next((vars(base)["__next__"] for base in kind.__mro__ if "__next__" in vars(base)), None)
+    # A file of the body is the explorer's; one that was opened before is as good as opaque.
+    if not extra and type(following) is WrapperDescriptorType and not issubclass(kind, io.IOBase):
+        return _unseen
+    if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
+        extra.append(lambda value: _bytes(value.data if value.flags.c_contiguous else value.tobytes()))
+    if not members and not extra and not _of_the_program(kind):
+        return _dictionary
+    return lambda value: _attributes(value, kind, members, extra)
+
+
+def nothing(value: Any) -> list[Any]:
+    """Return the parts of what has none that change."""
+    return []
+
+
+def _unseen(value: Any) -> list[Any]:
+    raise _Unseen
+
+
+def _items(value: Any) -> list[Any]:
+    return [part for item in list(dict.items(value)) for part in item]
+
+
+def _cell(value: Any) -> list[Any]:
+    try:
+        return [value.cell_contents]
+    except ValueError:
+        return []
+
+
+def _function(value: Any) -> list[Any]:
+    found = [id(value.__code__), *(value.__closure__ or ())]
+    if ours(value.__globals__.get("__name__")):
+        return []
+    found += value.__defaults__ or ()
+    if value.__kwdefaults__:
+        found += value.__kwdefaults__.values()
+    found += value.__dict__.values()
+    if _program(value.__globals__):
+        found += _globals(value.__code__, value.__globals__)
+    return found
+
+
+def _class(value: Any) -> list[Any]:
+    if not _of_the_program(value):
+        return []
+    return [held for name, held in list(vars(value).items()) if name not in _NOT_HELD] + list(value.__bases__)
+
+
+def _module(value: Any) -> list[Any]:
+    """Return what a module of the program holds, but for functions and classes, which only name it again."""
+    state = ModuleType.__getattribute__(value, "__dict__")
+    if not _program(state) or ours(state.get("__name__")):
+        return []
+    skipped = (ModuleType, FunctionType, type)
+    items = [(str(name), held) for name, held in state.items()]
+    return [held for name, held in items if name[:2] != "__" and not issubclass(type(held), skipped)]
+
+
+def _generator(value: Any) -> list[Any]:
+    """Return where a generator stands, and its variables; one that runs is among the frames."""
+    if value.gi_running:
+        return [True]
+    frame = value.gi_frame
+    return [None] if frame is None else [frame.f_lasti, *frame.f_locals.values()]
+
+
+def _reduced(value: Any) -> list[Any]:
+    found: list[Any] = []
+    _flatten(value.__reduce__(), found, (tuple,))
+    return found
+
+
+def _copied(value: Any) -> list[Any]:
+    found: list[Any] = []
+    _flatten(value.__reduce__(), found, (tuple, list))
+    return found
+
+
+def _flatten(value: Any, found: list[Any], kinds: tuple[type, ...]) -> None:
+    if type(value) in kinds:
+        for part in value:
+            _flatten(part, found, kinds)
+    else:
+        found.append(value)
+
+
+def _bytes(value: Any) -> list[Any]:
+    try:
+        view = memoryview(value)
+        if view.nbytes > _BYTES:
+            raise _Unseen
+        return [view.tobytes()]
+    except (BufferError, ValueError, TypeError):
+        raise _Unseen from None
+
+
+def _dictionary(value: Any) -> list[Any]:
+    """Return what an object's dictionary holds, but for what the explorer has put there."""
+    try:
+        state = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return []
+    if type(state) is not dict:
+        return []
+    try:
+        return [held for name, held in state.items() if name[:9] != "_explorer"]
+    except TypeError:  # not every name is text
+        return [held for name, held in state.items() if not str(name).startswith("_explorer")]
+
+
+def _attributes(
+    value: Any, kind: type, members: list[MemberDescriptorType], extra: list[Callable[[Any], list[Any]]]
+) -> list[Any]:
+    """Return what an object's dictionary and slots hold, and what its class and the base written in C do."""
+    parts = _dictionary(value)
+    for member in members:
+        try:
+            parts.append(member.__get__(value, kind))
+        except AttributeError:
+            continue
+    for listing in extra:
+        parts += listing(value)
+    if _of_the_program(kind):
+        parts.append(kind)
+    return parts
+
+
+_LISTINGS: list[tuple[Any, Callable[[Any], list[Any]]]] = [
+    ((dict, OrderedDict, defaultdict), _items),
+    ((tuple, list, set, frozenset, deque), list),  # a copy, as of all the others
+    ((FunctionType,), _function),
+    ((MethodType,), lambda value: [value.__self__, value.__func__]),
+    ((BuiltinMethodType,), lambda value: [value.__name__, value.__self__]),
+    ((CellType,), _cell),
+    ((ModuleType,), _module),
+    ((GeneratorType,), _generator),
+    ((staticmethod, classmethod), lambda value: [value.__func__]),
+    ((property,), lambda value: [value.fget, value.fset, value.fdel]),
+    (_COPYING, _copied),
+    (_ITERATORS, _reduced),
+    (_WRITTEN, lambda value: [repr(value)]),
+]
+#: of a class derived from one of these, what the base holds
+_BASES: list[tuple[Any, Callable[[Any], list[Any]]]] = [
+    (dict, _items),
+    (list, lambda value: list(list.__iter__(value))),
+    (tuple, lambda value: list(tuple.__iter__(value))),
+    (set, lambda value: list(set.__iter__(value))),
+    (frozenset, lambda value: list(frozenset.__iter__(value))),
+    (deque, lambda value: list(deque.__iter__(value))),
+    (ModuleType, _module),
+    (partial, lambda value: [value.func, *value.args, *value.keywords.values()]),
+    (_random.Random, lambda value: [hash(_random.Random.getstate(value))]),
+    ((io.StringIO, io.BytesIO), lambda value: [value.closed or (value.tell(), value.getvalue()).__repr__()]),
+    (_BUFFERS, _bytes),
+    (_CData, _bytes),
+]
+
+
+# -- what belongs to the program ----------------------------------------------------------------------------
+
+_NAMES: dict[CodeType, tuple[str, ...]] = {}
+_MODULES: dict[str, bool] = {}
+
+
+def _names(code: CodeType) -> tuple[str, ...]:
+    """Return the names of globals, and of attributes, in a code object and in what is defined within it."""
+    known = _NAMES.get(code)
+    if known is None:
+        names = dict.fromkeys(code.co_names)
+        for constant in code.co_consts:
+            if type(constant) is CodeType:
+                names |= dict.fromkeys(_names(constant))
+        known = _NAMES[code] = tuple(names)
+    return known
+
+
+def _globals(code: CodeType, held: dict[str, Any]) -> list[Any]:
+    return [held.get(name) for name in _names(code)]
+
+
+def _program(state: dict[str, Any]) -> bool:
+    """Say whether a module, by its dictionary, is neither of the standard library nor installed."""
+    name = str(state.get("__name__"))
+    known = _MODULES.get(name)
+    if known is None:
+        path = str(state.get("__file__") or "")
+        known = _MODULES[name] = not (
+            name.partition(".")[0] in sys.stdlib_module_names
+            or ours(name) or name == "schedule_explorer"
+            or path.startswith(_LIBRARY) or any(part in path for part in _PACKAGES)
+        )
+    return known
+
+
+def _of_the_program(kind: type) -> bool:
+    """Say the same of a class."""
+    if not kind.__flags__ & _HEAP_TYPE or not isinstance(kind.__module__, str):
+        return False
+    return _program(getattr(sys.modules.get(kind.__module__), "__dict__", {"__name__": kind.__module__}))

@@ -1,0 +1,121 @@
+"""The production store, unmodified, as something to explore."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from schedule_explorer.errors import OrphanFileError
+from schedule_explorer.oracles.history import History, Recorded
+from schedule_explorer.oracles.quiescence import unobserved
+from schedule_explorer.programs.alphabet import Alphabet, Method
+from schedule_explorer.programs.calls import Call
+from schedule_explorer.targets.store_specification import StoreSpecification
+from store import BoundarySnapshotStore, codec
+
+METHODS = (
+    Method("save", ("id", "key")), Method("load", ("id", "key")), Method("has", ("id", "key")),
+    Method("cleanup_request", ("id",)), Method("cleanup_all"), Method("shutdown", ("cleanup",)),
+)  # fmt: skip
+
+
+class BoundaryStoreTarget:
+    """Explores `store.BoundarySnapshotStore`.
+
+    Arguments:
+        ids: request ids of the alphabet.
+        keys: token counts of the alphabet.
+    """
+
+    name = "boundary_store"
+
+    def __init__(self, ids: tuple[str, ...] = ("x", "y"), keys: tuple[int, ...] = (0, 1)) -> None:
+        self.alphabet = Alphabet(
+            METHODS, {"id": ids, "key": keys, "cleanup": (False, True)}, symmetric=("id", "key")
+        )
+        self.specification = StoreSpecification(ids)
+        self._keys = [(request_id, key) for request_id in ids for key in keys]
+
+    def make(self, root: Path) -> BoundarySnapshotStore:
+        """Make a store."""
+        return BoundarySnapshotStore(root)
+
+    def perform(self, system: BoundarySnapshotStore, recorded: Recorded) -> Any:
+        """Make the call. A cleanup that gave up waiting has forgotten all the same: that is its result."""
+        name = recorded.call.name
+        arguments: tuple[Any, ...] = recorded.call.arguments
+        if name == "save":
+            request_id, key = arguments
+            return system.save(request_id, key, [recorded.value], _states)
+        if name == "load":
+            return value_of(system.load(*arguments))
+        if name == "shutdown":
+            system.shutdown(cleanup=bool(arguments[0]))
+            return None
+        result = getattr(system, name)(*arguments)
+        if name == "has":
+            return result
+        if result.errors:
+            raise AssertionError(f"{recorded.call} left files behind: {'; '.join(result.errors)}")
+        return None
+
+    def look(self, system: BoundarySnapshotStore, recorded: Recorded, history: History) -> None:
+        """G1: when a cleanup returned, no file is left of a save that returned before it began."""
+        if not recorded.call.name.startswith("cleanup"):
+            return
+        covered = set(self.specification.parts(recorded.call))
+        forgotten = {
+            other.value for other in history
+            if other.call.name == "save" and other.call.arguments[0] in covered
+            and other.returned is not None and other.returned < recorded.began
+        }  # fmt: skip
+        if not forgotten:
+            return
+        live = os.path.join(system._layout.session, "live")
+        try:
+            names = os.listdir(live)
+        except FileNotFoundError:
+            return  # shut down, with a cleanup
+        for name in names:
+            with unobserved():  # a file of the live tree never changes
+                value = value_of(codec.read(os.path.join(live, name)))
+            if value in forgotten:
+                raise OrphanFileError(
+                    f"{recorded.call} returned, and the file of save #{value} is still there"
+                )
+
+    def at_quiescence(self, system: BoundarySnapshotStore, history: History) -> None:
+        """The disk has the files of what can be loaded and nothing else, and no table keeps anything else."""
+        state, session = system._state, system._layout.session
+        kept = (state.in_hand, dict(state.queue), state.leaving, state.pending_bytes)
+        if kept != (None, {}, {}, 0):
+            raise AssertionError(f"in hand, queued, leaving and pending bytes are not nothing: {kept}")
+        expected = {
+            os.path.basename(generation.place.final)
+            for table in state.current.values() for generation in table.values()
+        }  # fmt: skip
+        if not os.path.exists(session):
+            return
+        for directory in os.listdir(session):
+            if directory == "lock":
+                continue
+            found = set(os.listdir(os.path.join(session, directory)))
+            if directory == "live" and expected - found:
+                raise AssertionError(f"files are missing: {sorted(expected - found)}")
+            if left := found - (expected if directory == "live" else set()):
+                raise OrphanFileError(f"left in {directory}: {', '.join(sorted(left))}")
+
+    def observe(self, system: BoundarySnapshotStore) -> list[tuple[Call, Any]]:
+        """Return what every key loads when nothing moves any more."""
+        return [(Call("load", key), value_of(system.load(*key))) for key in self._keys]
+
+
+def _states(snapshot: list[Any]) -> tuple[list[dict[str, Any]], None]:
+    """The extractor: one layer with a few bytes, which are the value of the save."""
+    return [{"state": (str(snapshot[0]).encode(),), "meta_state": "", "class_name": "KVCache"}], None
+
+
+def value_of(layers: list[dict[str, Any]] | None) -> int | None:
+    """Return the value that a loaded snapshot was saved with."""
+    return None if layers is None else int(layers[0]["state"][0])
