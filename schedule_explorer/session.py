@@ -138,8 +138,8 @@ class Watchdog:
                     "when it is called"
                 )
         raise UncontrolledThreadError(
-            "the body started a real thread, now in C code: start it through threading.Thread, looked up "
-            "when it is called"
+            "the body started a real thread, now in C code or ended: start it through threading.Thread, "
+            "looked up when it is called"
         )
 
     def _watch(self) -> None:
@@ -190,7 +190,7 @@ def session(step_timeout: float) -> Iterator[Session]:
         threads = _thread._count()
         with interposed():
             yield opened
-        if _more_threads(opened._watch.before, threads, before):
+        if _more_threads(threads, before):
             opened._watch.name_real_thread()
     finally:
         opened.close()
@@ -202,26 +202,31 @@ def session(step_timeout: float) -> Iterator[Session]:
             gc.enable()
 
 
-def _more_threads(frames: set[int], count: int, listed: set[str]) -> bool:
+def _more_threads(count: int, listed: set[str]) -> bool:
     """Say whether there is a thread of Python's that was not there at the start.
 
     One is counted once it runs, which it may not have had the time for: while the system lists a thread that
-    nobody knows, or lists none at all, it gets some.
+    nobody knows, it gets some.
 
     Arguments:
-        frames: threads that ran Python code at the start.
-        count: how many threads of Python's there were then, and
-        listed: what `_real_threads` said just before the watchdog's began.
+        count: how many threads of Python's there were, and
+        listed: what `_real_threads` said just before the watchdog's began; empty where nothing is listed.
     """
     deadline = _monotonic() + _STARTING
-    while True:
-        # One that was there may have ended since; one that runs C code alone is in the count only.
-        ended = frames - sys._current_frames().keys()
-        if _thread._count() > count - len(ended):
-            return True
-        if len(_real_threads() - listed) == 1 or _monotonic() > deadline:
+    while _thread._count() <= count:
+        now = _real_threads()
+        if not now:
+            _sleep(0.001)
+            return _thread._count() > count
+        new, ended = now - listed, listed - now
+        if len(new) == 1 or _monotonic() > deadline:
+            # The watchdog's alone; or one that is not of Python's.
             return False
+        # One that was there before may have ended since. Not told by its identifier, which is used again.
+        if len(new) > 1 and _thread._count() > count - len(ended):
+            return True
         _sleep(0.001)
+    return True
 
 
 def _real_threads() -> set[str]:

@@ -13,8 +13,10 @@ import os
 import posix
 import resource
 import stat as stats
+from _thread import get_ident
 from typing import Any
 
+from schedule_explorer.interposition import context
 from schedule_explorer.interposition.context import virtual
 from schedule_explorer.interposition.paths import (
     UMASK,
@@ -30,7 +32,7 @@ from schedule_explorer.interposition.paths import (
     world_of,
 )
 from schedule_explorer.operations import READ, WRITE, Access, Key, Operation
-from schedule_explorer.runtime import Execution
+from schedule_explorer.runtime import Execution, current_execution
 
 #: the first descriptor number that executions use, and how many threads have numbers of their own
 BASE = 256
@@ -246,8 +248,22 @@ def _on_descriptor(name: str, own: int, bytes_: int | None) -> Any:
     return call
 
 
+def _late(fd: Any) -> bool:
+    """Say whether a finalizer closes a descriptor of an execution that is over.
+
+    It was closed then, and its number may be another file's by now. Nobody else comes here with such a number
+    when no execution is under way: the name is interposed for the length of an exploration only.
+    """
+    return (
+        isinstance(fd, int) and fd >= BASE and current_execution() is None
+        and context._exploring_thread in (-1, get_ident())
+    )
+
+
 def _close(fd: Any) -> None:
     execution = virtual()
+    if execution is None and _late(fd):
+        return None
     if execution is None or not controlled(execution, fd):
         return real["close"](fd)  # type: ignore[no-any-return]
 

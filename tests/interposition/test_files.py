@@ -235,3 +235,20 @@ def test_mlx_writes_in_place_and_reads_late() -> None:
     seen = outcomes(body)
     assert {(0.0,) * 4, (1.0,) * 4, "[load_safetensors]"} <= seen
     assert "[read]" in seen or len(seen) > 3, seen
+
+
+def test_a_late_finalizer_closes_nothing_of_somebody_else() -> None:
+    kept: list[Any] = []
+
+    def body() -> None:
+        fd = os.open(fresh_dir() / "f", os.O_CREAT | os.O_WRONLY)
+        kept.append((os.close, fd))
+
+    assert explore(body).verdict is Verdict.PROVED
+    close, fd = kept[0]
+    mine = os.dup2(os.open(os.devnull, os.O_RDONLY), fd)
+    try:
+        close(fd)
+        os.fstat(mine)
+    finally:
+        os.close(mine)
