@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench explore prove-explorer readme setup test lint
+.PHONY: bench explore mutate prove-explorer readme setup test lint
 .DELETE_ON_ERROR:
 
 $(VENV)/.installed: pyproject.toml
@@ -15,8 +15,14 @@ setup: $(VENV)/.installed
 
 explore: setup
 	$(BIN)/python -m schedule_explorer.targets.original_store
+	@echo
+	@echo "The production store: all programs of two threads with a call each, every schedule"
+	$(BIN)/schedule-explorer verify boundary_store --threads 2 --calls 1 --fresh
+	@echo
+	@echo "The same, one thread with up to three calls beside the writer, for one request and one key"
+	$(BIN)/schedule-explorer verify boundary_store --threads 1 --calls 3 --ids x --keys 0 --fresh
 
-# Writes what `make explore` prints into README.md.
+# Writes what `make explore` prints first, the original race, into README.md.
 readme: setup
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/test_readme.py
 
@@ -34,6 +40,9 @@ prove-explorer: setup
 	PROVE_EXAMPLES=$(EXAMPLES) PROVE_EXECUTIONS=1000 FILESYSTEM_PAIRS=1 PROVE_ZOO=1 $(BIN)/python -m pytest \
 	  tests/oracle_counts tests/strategies tests/interposition tests/targets/test_zoo_on_production_store.py --timeout 0 --durations 0
 
+# Changes the production store's protocol in a hundred ways and verifies each: about an hour on two cores.
+mutate: setup
+	$(BIN)/python -m schedule_explorer.targets.boundary_store.mutation --json mutants.json $(MUTANTS)
 
 # Tables of ratios, also in bench/results.json; ROWS="memory ..." takes some rows only. The other tools have
 # an environment of their own, for one of them needs Python 3.12. Where it cannot be made the table says so.

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from rich.console import Console
 from schedule_explorer.bodies import UnknownBodyError, find_body
 from schedule_explorer.campaigns import Journal, JournalMismatchError, Limits, ProcessPool, Scope, verify
 from schedule_explorer.campaigns.fingerprint import fingerprint
+from schedule_explorer.campaigns.hunt import Hunt, Huntable, hunt
 from schedule_explorer.campaigns.progress import CampaignProgress
 from schedule_explorer.campaigns.table import show
+from schedule_explorer.campaigns.work import quiet
 from schedule_explorer.errors import ExplorerError, InvalidBodyError, InvalidTokenError
 from schedule_explorer.exploration import explore, replay
-from schedule_explorer.programs import UnknownTargetError, client_body, find, known, parse
+from schedule_explorer.programs import UnknownTargetError, client_body, find, known, parse, text
 from schedule_explorer.programs.calls import Argument
 from schedule_explorer.results import Result, Verdict
 from schedule_explorer.strategies.named import STRATEGIES
@@ -45,6 +48,7 @@ def app() -> None:
       schedule-explorer explore tests/test_cache.py::lost_update
       schedule-explorer replay tests/test_cache.py::lost_update schedule1.5a...
       schedule-explorer verify boundary_store --threads 2 --calls 1
+      schedule-explorer hunt original_store --threads 1 --calls 2
     """
 
 
@@ -83,6 +87,7 @@ _POSITIVE = click.IntRange(min=1)
 _SECONDS = click.FloatRange(min=0, min_open=True)
 _ids = click.option("--ids", type=_Values(), help="Ids of the calls, such as x,y, if the target takes them.")
 _keys = click.option("--keys", type=_Values(), help="Keys of the calls, such as 0,1, if it takes them.")
+_bug = click.option("--bug", help="The target with this bug, by number or name, if the target has a choice.")
 _json = click.option(
     "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the result there too."
 )
@@ -105,10 +110,11 @@ _program = click.option(
 @_program
 @_ids
 @_keys
+@_bug
 @_json
 def explore_command(
     body: str, program: str | None, ids: tuple[Argument, ...] | None, keys: tuple[Argument, ...] | None,
-    json_file: Path | None, **limits: Any,
+    bug: str | None, json_file: Path | None, **limits: Any,
 ) -> int:  # fmt: skip
     """Explore BODY: MODULE:FUNCTION or path.py::function, a function without arguments.
 
@@ -118,7 +124,7 @@ def explore_command(
       schedule-explorer explore tests/test_cache.py::lost_update --strategy pos --max-executions 1000
       schedule-explorer explore boundary_store --program 'save(x, 0) | cleanup_request(x)'
     """
-    run = _body(body, program, ids, keys)
+    run = _body(body, program, _options(ids, keys, bug))
     return _tell(_explored(lambda: explore(run, progress=True, **limits)), json_file)
 
 
@@ -128,10 +134,11 @@ def explore_command(
 @_program
 @_ids
 @_keys
+@_bug
 @_json
 def replay_command(
     body: str, token: str, program: str | None, ids: tuple[Argument, ...] | None,
-    keys: tuple[Argument, ...] | None, json_file: Path | None,
+    keys: tuple[Argument, ...] | None, bug: str | None, json_file: Path | None,
 ) -> int:  # fmt: skip
     """Run the one schedule that TOKEN names, and tell it if it fails: exit code 1.
 
@@ -142,7 +149,7 @@ def replay_command(
       schedule-explorer replay tests/test_cache.py::lost_update schedule1.5a...
       schedule-explorer replay boundary_store schedule1.5a... --program 'save(x, 0) | cleanup_request(x)'
     """
-    run = _body(body, program, ids, keys)
+    run = _body(body, program, _options(ids, keys, bug))
     return _tell(_explored(lambda: replay(run, token)), json_file)
 
 
@@ -212,6 +219,64 @@ def verify_command(
     return CODES[report.verdict]
 
 
+@app.command("hunt")
+@click.argument("target")
+@_bug
+@click.option("--threads", type=_POSITIVE, help="Client threads at most. Default: 2.")
+@click.option("--calls", type=_POSITIVE, help="Calls of one thread at most. Default: 3.")
+@click.option("--programs", type=_POSITIVE, help="Programs that are tried at most. Default: 1000.")
+@click.option("--executions", type=_POSITIVE, help="Executions of each program. Default: 30.")
+@click.option("--budget", type=_POSITIVE, help="Executions of all programs together. Default: no bound.")
+@click.option(
+    "--strategy", type=click.Choice(list(STRATEGIES)),
+    help="Default: random, then pct, then optimal-dpor, a third of the executions each.",
+)  # fmt: skip
+@click.option("--seed", type=int, help="For strategies that draw. Default: 0.")
+@click.option("--timeouts", type=click.Choice(["any", "quiet"]), help="As for explore. Default: any.")
+@_ids
+@_keys
+@_json
+def hunt_command(
+    target: str, bug: str | None, programs: int | None, ids: tuple[Argument, ...] | None,
+    keys: tuple[Argument, ...] | None, json_file: Path | None, **given: Any,
+) -> int:  # fmt: skip
+    """Go through the programs of TARGET, smallest first, until one fails; make it and its schedule small.
+
+    Prints the failing execution, its token and the program, each of which replay takes. Exit code: 1 when a
+    failure was found, 2 when there was none within the bounds, which proves nothing. A target that knows how
+    a bug is hunted sets the defaults. The same command finds the same failure.
+
+    \b
+    Examples:
+      schedule-explorer hunt boundary_store --threads 2 --calls 2 --budget 10000
+      schedule-explorer hunt original_store --bug 12
+      schedule-explorer hunt original_store --bug 'in-hand orphan' --strategy pos --seed 3
+    """
+    made = _target(target, _options(ids, keys, bug))
+    where, spared = (made.where, made.spared) if isinstance(made, Huntable) else (Hunt(), None)
+    changes = {name: value for name, value in given.items() if value is not None}
+    if programs is not None:
+        changes["enumerated"], changes["drawn"] = programs, min(where.drawn, programs)
+    where = replace(where, **changes)
+    with quiet():
+        found = hunt(made, where, spared)
+        story = found.explain(made) if found is not None else ""
+    result = {"verdict": "unfinished" if found is None else "failed", "target": target, "bug": bug}
+    if found is None:
+        click.echo("no failure was found within the bounds, which proves nothing")
+        _write(json_file, result)
+        return UNFINISHED
+    click.echo(f"found after {found.executions} executions of {found.programs} programs, then made smaller\n")
+    click.echo(story)
+    click.echo(text(found.program))
+    _write(json_file, {
+        **result, "program": text(found.program), "schedule": found.schedule,
+        "symptoms": sorted(found.symptoms), "switches": found.switches, "first": text(found.first),
+        "programs": found.programs, "executions": found.executions, "explanation": story,
+    })  # fmt: skip
+    return FAILED
+
+
 def output(*, stderr: bool = False) -> Console:
     """Return a console for a terminal, or for plain lines of a fixed width elsewhere. Heeds NO_COLOR."""
     console = Console(stderr=stderr)
@@ -219,29 +284,28 @@ def output(*, stderr: bool = False) -> Console:
 
 
 def _options(
-    ids: tuple[Argument, ...] | None, keys: tuple[Argument, ...] | None
-) -> dict[str, tuple[Argument, ...]]:
-    return {name: values for name, values in (("ids", ids), ("keys", keys)) if values is not None}
+    ids: tuple[Argument, ...] | None, keys: tuple[Argument, ...] | None, bug: str | None = None
+) -> dict[str, Any]:
+    given = (("ids", ids), ("keys", keys), ("bug", bug))
+    return {name: value for name, value in given if value is not None}
 
 
-def _target(name: str, options: dict[str, tuple[Argument, ...]]) -> Any:
+def _target(name: str, options: dict[str, Any]) -> Any:
     try:
         return find(name, **options)
     except (UnknownTargetError, ValueError) as error:
         raise click.UsageError(str(error)) from None
 
 
-def _body(
-    name: str, program: str | None, ids: tuple[Argument, ...] | None, keys: tuple[Argument, ...] | None
-) -> Callable[[], object]:
+def _body(name: str, program: str | None, options: dict[str, Any]) -> Callable[[], object]:
     """Return the body of that name, or the program on the target of that name."""
     if program is not None:
         try:
-            return client_body(_target(name, _options(ids, keys)), parse(program))
+            return client_body(_target(name, options), parse(program))
         except ValueError as error:
             raise click.UsageError(str(error)) from None
-    if ids is not None or keys is not None:
-        raise click.UsageError("--ids and --keys go with --program")
+    if options:
+        raise click.UsageError("--ids, --keys and --bug go with --program")
     try:
         return find_body(name)
     except UnknownBodyError as error:

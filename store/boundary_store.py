@@ -186,7 +186,7 @@ class BoundarySnapshotStore:
             released = self._state.drain()
         del released
         if cleanup and ended and complete:
-            self._layout.destroy()
+            complete = self._layout.destroy()
         return ended and complete
 
     def _cleanup(self, request_id: str | None, timeout: float, *, close: bool = False) -> CleanupOutcome:

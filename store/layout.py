@@ -109,15 +109,18 @@ class Layout:
         if self._unlock is not None:
             self._unlock()
 
-    def destroy(self) -> None:
-        """Remove the session with all that is in it, and let the lock go."""
-        if self._unlock is None or not self._unlock.alive:
-            return
-        try:
-            _remove_session(self.session)
-        except OSError as error:
-            logger.warning("the session %s was not removed: %s", self.session, error)
-        self.release()
+    def destroy(self) -> bool:
+        """Remove the session with all that is in it, and let the lock go. Say whether nothing of it is left.
+
+        When two are at it, the one that is told False may have left a rest that the other one removes.
+        """
+        if self._unlock is not None and self._unlock.alive:
+            try:
+                _remove_session(self.session)
+            except OSError as error:
+                logger.warning("the session %s was not removed: %s", self.session, error)
+            self.release()
+        return not os.path.lexists(self.session)
 
     # -- one generation ------------------------------------------------------------------------------
 

@@ -162,6 +162,11 @@ def test_one_program_on_a_target(capsys: pytest.CaptureFixture[str], place: Path
         (["verify", "locked_cells", "--threads", "0"], "--threads"),
         (["verify", "locked_cells", "--processes", "-1"], "--processes"),
         (["verify", "locked_cells", "--program-time", "-1"], "--program-time"),
+        (["hunt", "locked_cells", "--bug", "1"], "has no option 'bug': it takes keys"),
+        (["hunt", "original_store", "--bug", "30"], "there is no bug '30'"),
+        (["hunt", "locked_cells", "--strategy", "luck"], "luck"),
+        (["hunt", "locked_cells", "--budget", "0"], "--budget"),
+        (["explore", "bodies_here:right", "--bug", "1"], "go with --program"),
         (["prove"], "No such command"),
         (["verify"], "Missing argument"),
     ],
@@ -172,7 +177,7 @@ def test_wrong_usage_is_64(capsys: pytest.CaptureFixture[str], arguments: list[s
     assert said in re.sub(r"\s+", " ", err)
 
 
-@pytest.mark.parametrize("command", [[], ["explore"], ["replay"], ["verify"]])
+@pytest.mark.parametrize("command", [[], ["explore"], ["replay"], ["verify"], ["hunt"]])
 def test_help_has_examples(command: list[str]) -> None:
     result = CliRunner().invoke(app, [*command, "--help"])
     assert result.exit_code == 0 and f"schedule-explorer {' '.join(command)}".strip() in result.output
@@ -302,3 +307,48 @@ def test_ctrl_c_prints_the_figures_so_far(place: Path) -> None:
     assert "unfinished: " in out and "interrupted; " in out and "Traceback" not in out
     assert "the same command goes on from kept.jsonl" in out
     all_end(process.pid)
+
+
+# -- hunt ------------------------------------------------------------------------------------------------
+
+
+def test_hunt_finds_the_smallest_program_and_replay_takes_it(
+    capsys: pytest.CaptureFixture[str], place: Path
+) -> None:
+    code, out, _ = told(capsys, "hunt", "racy_cells", "--json", "found.json")
+    assert code == 1 and "no order of these calls explains" in out
+    found = json.loads((place / "found.json").read_text())
+    assert out.splitlines()[-2:] == [found["schedule"], found["program"]] == [
+        found["schedule"], "swap(a) | swap(a)"
+    ]  # fmt: skip
+    code, again, _ = told(
+        capsys, "replay", "racy_cells", found["schedule"], "--program", found["program"]
+    )
+    assert code == 1 and again.startswith(found["explanation"])
+
+
+@pytest.mark.parametrize("bound", [["--programs", "3"], ["--budget", "3"], ["--threads", "1"], []])
+def test_hunt_without_a_failure_proves_nothing(
+    capsys: pytest.CaptureFixture[str], place: Path, bound: list[str]
+) -> None:
+    target = "racy_cells" if bound else "locked_cells"
+    code, out, _ = told(capsys, "hunt", target, "--calls", "2", *bound, "--json", "found.json")
+    assert code == 2 and "proves nothing" in out
+    assert json.loads((place / "found.json").read_text())["verdict"] == "unfinished"
+
+
+@pytest.mark.parametrize("bug", ["12", "re-save loses the second"])
+def test_hunt_knows_the_bugs_of_a_target(
+    capsys: pytest.CaptureFixture[str], place: Path, bug: str
+) -> None:
+    code, out, _ = told(
+        capsys, "hunt", "original_store", "--bug", bug, "--strategy", "pos", "--seed", "1",
+        "--json", "found.json",
+    )  # fmt: skip
+    assert code == 1 and out.splitlines()[-1] == "save(x, 0) save(x, 0)"
+    found = json.loads((place / "found.json").read_text())
+    assert found["symptoms"] == ["G4 older value"]
+    code, again, _ = told(
+        capsys, "replay", "original_store", found["schedule"], "--bug", bug, "--program", found["program"]
+    )
+    assert code == 1 and "G4 older value" in again

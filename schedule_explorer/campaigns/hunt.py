@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import Protocol, runtime_checkable
 
 from schedule_explorer import token as tokens
 from schedule_explorer.exploration import explore, replay
@@ -58,6 +59,8 @@ class Hunt:
         drawn: programs to draw when none of those failed.
         lengths: fewest and most calls in all of a drawn program.
         executions: of each program.
+        budget: executions of all programs together, up to the first failure: no other program is begun when
+            so many were run; None: no other bound.
         strategy: by its name, or None for a portfolio: a third of the executions drawn at random and by PCT,
             which find different bugs at once, then optimal DPOR.
         seed: for strategies that draw, and for drawn programs.
@@ -73,6 +76,7 @@ class Hunt:
     drawn: int = 0
     lengths: tuple[int, int] = (4, 8)
     executions: int = 30
+    budget: int | None = None
     strategy: str | None = None
     seed: int = 0
     timeouts: str = "any"
@@ -83,6 +87,19 @@ class Hunt:
     def most(self) -> int:
         """Failures of one program that are looked at: several, where each may be due to another bug."""
         return 20 if self.same_schedule else 1
+
+
+@runtime_checkable
+class Huntable(Protocol):
+    """A target that knows how it is to be hunted: for one bug of several, say.
+
+    Attributes:
+        where: which programs, how long, and what counts.
+        spared: the target without the bug; see `hunt`.
+    """
+
+    where: Hunt
+    spared: Target | None
 
 
 @dataclass(frozen=True)
@@ -135,6 +152,8 @@ def hunt(target: Target, where: Hunt, spared: Target | None = None) -> Hunted | 
     tried = executions = 0
     seen: set[Program] = set()
     for program in _candidates(target.alphabet, where):
+        if where.budget is not None and executions >= where.budget:
+            return None
         if program in seen:
             continue
         seen.add(program)

@@ -175,14 +175,22 @@ def _target(factory: bytes) -> Target:
 
 @contextmanager
 def _working() -> Iterator[None]:
+    _Worker.busy = True
+    try:
+        with quiet():
+            yield
+    finally:
+        _Worker.busy = False
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
     """Keep quiet what the programs log, thousands of times."""
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
-    _Worker.busy = True
     try:
         yield
     finally:
-        _Worker.busy = False
         logging.disable(disabled)
 
 

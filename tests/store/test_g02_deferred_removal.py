@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from store_support import LONG, Disk, files, later, live, save, settled, values, waiting
@@ -95,3 +97,24 @@ def test_giving_up_while_the_writer_is_removing(
     assert patient()
     settled(store)
     assert files(tmp_path) == [] and store._state.leaving == {}
+
+
+def test_the_writer_is_told_between_two_system_calls(
+    store: BoundarySnapshotStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    arrived, gate = threading.Event(), threading.Event()
+
+    def write(fd: int, snapshot: Any, wanted: Callable[[], bool]) -> bool:
+        arrived.set()
+        assert gate.wait(LONG)
+        asked.append(wanted())
+        return asked[-1]
+
+    monkeypatch.setattr("store.writer.write_snapshot", write)
+    assert save(store, "a", 1.0)
+    assert arrived.wait(LONG)
+    assert save(store, "a", 2.0)
+    gate.set()
+    settled(store)
+    assert asked == [False, True] and len(live(store)) == 1

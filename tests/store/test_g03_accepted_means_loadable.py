@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -123,3 +125,21 @@ def test_a_part_that_cannot_be_removed_is_not_forgotten(
     settled(store)
     assert store.cleanup_request("a")
     assert len(files(tmp_path)) == len(live(store)) == 1
+
+
+def test_an_error_at_the_close_is_one_of_the_write(
+    store: BoundarySnapshotStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close, writer = os.close, store._writer.thread.ident
+
+    def failing(fd: int) -> None:
+        close(fd)
+        if threading.get_ident() == writer:
+            raise OSError(errno.EIO, "input/output error")
+
+    settled(store)
+    monkeypatch.setattr(os, "close", failing)
+    assert save(store, "a", 5.0)
+    settled(store)
+    assert live(store) == [] and store.stats().failed_writes == 1
+    assert values(store.load("a", 0)) == [5.0] * 4

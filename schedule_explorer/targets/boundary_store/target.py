@@ -8,6 +8,7 @@ from typing import Any
 
 from schedule_explorer.errors import OrphanFileError
 from schedule_explorer.oracles.history import History, Recorded
+from schedule_explorer.oracles.linearizability import Specification
 from schedule_explorer.oracles.quiescence import unobserved
 from schedule_explorer.programs.alphabet import Alphabet, Method
 from schedule_explorer.programs.calls import Call
@@ -34,7 +35,7 @@ class BoundaryStoreTarget:
         self.alphabet = Alphabet(
             METHODS, {"id": ids, "key": keys, "cleanup": (False, True)}, symmetric=("id", "key")
         )
-        self.specification = StoreSpecification(ids)
+        self.specification: Specification = StoreSpecification(ids)
         self._keys = [(request_id, key) for request_id in ids for key in keys]
 
     def make(self, root: Path) -> BoundarySnapshotStore:
@@ -91,6 +92,8 @@ class BoundaryStoreTarget:
         kept = (state.in_hand, dict(state.queue), state.leaving, state.pending_bytes)
         if kept != (None, {}, {}, 0):
             raise AssertionError(f"in hand, queued, leaving and pending bytes are not nothing: {kept}")
+        if empty := [name for name, table in state.current.items() if not table]:
+            raise AssertionError(f"empty tables are kept, and nothing else removes them: {empty}")
         expected = {
             os.path.basename(generation.place.final)
             for table in state.current.values() for generation in table.values()

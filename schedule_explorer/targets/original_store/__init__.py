@@ -2,6 +2,7 @@
 
 from schedule_explorer.targets.original_store.flaws import AFTER_FIX, BEFORE_FIX, Flaws
 from schedule_explorer.targets.original_store.program import orphan_program
+from schedule_explorer.targets.original_store.quarries import quarry
 from schedule_explorer.targets.original_store.store import BoundarySnapshotSSDStore, OriginalStore
 from schedule_explorer.targets.original_store.target import OriginalSetting, OriginalStoreTarget
 from schedule_explorer.targets.original_store.zoo import ZOO, Bug
@@ -21,6 +22,14 @@ __all__ = [
 ]
 
 
-def target() -> OriginalStoreTarget:
-    """Return the store after its fix as a target; the entry point ``original_store``."""
-    return OriginalStoreTarget()
+def target(bug: str | None = None) -> OriginalStoreTarget:
+    """Return the store as a target; the entry point ``original_store``.
+
+    Arguments:
+        bug: the number or the name of a bug of the zoo: the store that has it, with the calls, the disk and
+            the oracle that it is hunted with. None: the store after its fix.
+
+    Raises:
+        ValueError: there is no such bug.
+    """
+    return OriginalStoreTarget() if bug is None else quarry(bug).target()

@@ -15,6 +15,7 @@ from typing import Any
 
 from schedule_explorer.campaigns.hunt import Hunt, Hunted, hunt
 from schedule_explorer.interposition.faults import Fault
+from schedule_explorer.programs.target import Target
 from schedule_explorer.targets.original_store.flaws import AFTER_FIX, Flaws
 from schedule_explorer.targets.original_store.target import OriginalSetting, OriginalStoreTarget
 from schedule_explorer.targets.original_store.zoo import ZOO
@@ -49,9 +50,9 @@ class Quarry:
     spared: OriginalSetting | None
     program: str
 
-    def target(self) -> OriginalStoreTarget:
+    def target(self) -> BugTarget:
         """Return the store that has the bug."""
-        return OriginalStoreTarget(self.setting)
+        return BugTarget(self)
 
     def hunt(self, **changes: Any) -> Hunted | None:
         """Hunt it.
@@ -59,8 +60,23 @@ class Quarry:
         Arguments:
             changes: what to change in `where`.
         """
-        spared = None if self.spared is None else OriginalStoreTarget(self.spared)
-        return hunt(self.target(), replace(self.where, **changes), spared)
+        target = self.target()
+        return hunt(target, replace(self.where, **changes), target.spared)
+
+
+class BugTarget(OriginalStoreTarget):
+    """The store that has one bug of the zoo, which knows how that is hunted.
+
+    Arguments:
+        quarry: the bug.
+    """
+
+    def __init__(self, quarry: Quarry) -> None:
+        super().__init__(quarry.setting)
+        self.where: Hunt = quarry.where
+        self.spared: Target | None = (
+            None if quarry.spared is None else OriginalStoreTarget(quarry.spared)
+        )
 
 
 def _quarry(
@@ -175,3 +191,16 @@ QUARRIES: tuple[Quarry, ...] = (
     ),
 )  # fmt: skip
 """Every bug, by number from 1."""
+
+
+def quarry(bug: str) -> Quarry:
+    """Return the quarry of a bug by its number or its name.
+
+    Raises:
+        ValueError: there is no such bug.
+    """
+    for found in ZOO:
+        if bug in (str(found.number), found.name):
+            return QUARRIES[found.number - 1]
+    names = ", ".join(f"{found.number} {found.name!r}" for found in ZOO)
+    raise ValueError(f"there is no bug {bug!r}: give the number or the name of one of {names}")
