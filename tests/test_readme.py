@@ -13,6 +13,7 @@ import pytest
 
 from schedule_explorer.targets.original_store.__main__ import main
 
+pytest_plugins = ["pytester"]
 README = Path(__file__).parents[1] / "README.md"
 BEGIN = "<!-- what `make explore` prints; `make readme` writes it -->\n```text\n"
 END = "```\n<!-- end of what `make explore` prints -->\n"
@@ -49,3 +50,13 @@ def test_readme_code_runs_as_written(
     section = README.read_text().split(f"## {heading}\n", 1)[1]
     code = section.split("```python\n", 1)[1].split("```", 1)[0]
     exec(compile(code, str(README), "exec"), {"__name__": "readme"})
+
+
+def test_readme_test_fails_as_told_and_replays(pytester: pytest.Pytester) -> None:
+    section = README.read_text().split("## Under pytest\n", 1)[1]
+    pytester.makepyfile(test_readme=section.split("```python\n", 1)[1].split("```", 1)[0])
+    told = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    told.assert_outcomes(failed=1)
+    [token] = set(re.findall(r"^pytest (--replay=\S+) test_readme.py::test_saved$", told.stdout.str(), re.M))
+    for options in ((token, "test_readme.py::test_saved"), ("--explore", ".")):
+        pytester.runpytest_inprocess("-p", "no:cacheprovider", *options).assert_outcomes(failed=1)

@@ -41,7 +41,9 @@ from schedule_explorer.runtime.trace import BOTTOM
 ATOMS = frozenset((int, float, str, bytes, bool, complex, type(None)))
 #: a path never changes, though it keeps its own text once that was asked for
 PATHS = (PurePosixPath, PureWindowsPath, type(Path()))
-_OPAQUE = (int, float, str, bytes, complex, type(None), logging.Filterer, logging.Manager)
+_OPAQUE: tuple[type, ...] = (
+    int, float, str, bytes, complex, type(None), logging.Filterer, logging.Manager,
+)
 #: objects looked at; a program that leads to more is never parked
 _NODES = 6000
 #: bytes of one buffer looked at
@@ -191,6 +193,13 @@ def _found_out(kind: type) -> Callable[[Any], list[Any]]:
     if not members and not extra and not _of_the_program(kind):
         return _dictionary
     return lambda value: _attributes(value, kind, members, extra)
+
+
+def opaque(*kinds: type) -> None:
+    """Look no more into objects of these classes: what runs the program, and leads to everything."""
+    global _OPAQUE
+    _OPAQUE += kinds
+    _PARTS.clear()
 
 
 def nothing(value: Any) -> list[Any]:

@@ -128,7 +128,7 @@ def repeated(old: object, before: list[Scope], new: State, frames: list[Scope]) 
         old, before: the local state, and the frames, of that wait.
         new, frames: those of the present one.
     """
-    if type(old) is not tuple or len(old) != len(new):
+    if old is PROGRESS or type(old) is not tuple or len(old) != len(new):
         return False
     for (was, held), (now, holds), scope in zip(old, new, frames, strict=True):
         if was != now or len(held) != len(holds):

@@ -147,7 +147,7 @@ _INTERNAL: dict[object, bool] = {}
 _STDLIB = frozenset(
     ("threading", "queue", "concurrent", "contextlib", "shutil", "tempfile", "pathlib", "genericpath",
      "posixpath", "os", "safetensors", "importlib", "codecs", "ntpath", "glob", "fnmatch", "random", "uuid",
-     "secrets", "logging", "unittest")
+     "secrets", "logging", "unittest", "_pytest", "pytest", "pluggy")
 )
 
 

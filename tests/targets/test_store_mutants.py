@@ -10,6 +10,7 @@ import pytest
 import store
 from schedule_explorer.targets.boundary_store.mutants import MUTANTS, Mutant, mutate
 from schedule_explorer.targets.boundary_store.mutation import Row, table, unexpected, verify_mutant
+from schedule_explorer.targets.boundary_store.survivors import SURVIVORS
 
 STORE = Path(store.__file__).parent
 TESTS = Path(__file__).parents[1] / "store"
@@ -29,6 +30,7 @@ def test_applies_once_and_compiles(mutant: Mutant) -> None:
 
 def test_names_are_unique() -> None:
     assert len(BY_NAME) == len(MUTANTS) >= 40
+    assert sum(bool(mutant.survives) for mutant in MUTANTS) == len(SURVIVORS)
 
 
 @pytest.mark.parametrize("old", ["return", "nothing like it"])

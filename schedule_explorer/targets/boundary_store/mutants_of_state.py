@@ -25,8 +25,6 @@ STATE: tuple[Mutant, ...] = (
     Mutant(
         "refusal: what a newer save frees is counted all the same", "state.py",
         "self.pending_bytes - freed + generation", "self.pending_bytes + generation",
-        survives="the specification does not say when a save may be refused",
-        test="test_g08_bounded_memory.py::test_a_save_that_replaces_is_charged_for_what_it_adds",
     ),
     Mutant(
         "refusal: no byte budget", "state.py",
@@ -57,7 +55,6 @@ STATE: tuple[Mutant, ...] = (
         "take: the newest first", "state.py",
         "popitem(last=False)\n        generation.phase = Phase.IN_HAND\n",
         "popitem(last=True)\n        generation.phase = Phase.IN_HAND\n",
-        survives="equivalent: the order in which keys get on disk is not promised, no key is queued twice",
     ),
     Mutant(
         "take: nothing is in hand", "state.py",
@@ -90,7 +87,6 @@ STATE: tuple[Mutant, ...] = (
         "failed: the generation stays in hand", "state.py",
         "        generation.phase = Phase.FAILED\n        self.in_hand = None\n        if self.closed:\n",
         "        generation.phase = Phase.FAILED\n        if self.closed:\n",
-        survives="equivalent but for a few system calls more until the bytes go: `let_go` releases them",
     ),
     Mutant(
         "failed: a closed store keeps the payload", "state.py",
@@ -114,8 +110,6 @@ STATE: tuple[Mutant, ...] = (
     Mutant(
         "died: saves are accepted all the same", "state.py",
         "        self.death = self.last_error = reason\n", "        self.last_error = reason\n",
-        survives="needs a writer that dies, and no failing call of the disk ends it",
-        test="test_g13_supervision.py::test_saves_are_refused_with_the_reason",
     ),
     Mutant(
         "forget: the one in hand is not waited for", "state.py",
@@ -176,8 +170,6 @@ STATE: tuple[Mutant, ...] = (
         "            generation.phase = Phase.CANCELLED\n            return\n",
         "            generation.phase = Phase.CANCELLED\n            self._release_payload(generation)\n"
         "            return\n",
-        survives="the bytes that are counted too little are seen by the refusals alone",
-        test="test_g08_bounded_memory.py::test_queued_in_hand_failed_and_cancelled_are_counted",
     ),
     Mutant("drop: stays in the queue", "state.py", "        self.queue.pop(generation, None)\n", ""),
     Mutant(

@@ -203,7 +203,6 @@ STORE: tuple[Mutant, ...] = (
     Mutant(
         "shutdown: the session goes under a stuck writer", "boundary_store.py",
         "        if cleanup and ended and complete:\n", "        if cleanup:\n",
-        survives="equivalent: the writer then finds its directories gone, and removes what it made meanwhile",
     ),
     Mutant(
         "cleanup: does not close at a shutdown", "boundary_store.py",

@@ -1,0 +1,83 @@
+"""Why verification does not see a mutant, and which test of ``tests/store`` does; see `mutants`."""
+
+from __future__ import annotations
+
+#: name -> (why it survives, the test that fails on it; empty where it is equivalent)
+SURVIVORS: dict[str, tuple[str, str]] = {
+    "refusal: what a newer save frees is counted all the same": (
+        "the specification does not say when a save may be refused",
+        "test_g08_bounded_memory.py::test_a_save_that_replaces_is_charged_for_what_it_adds",
+    ),
+    "take: the newest first": (
+        "equivalent: the order in which keys get on disk is not promised",
+        "",
+    ),
+    "dropped: the payload is kept until it is let go": (
+        "equivalent but for a few system calls more: `let_go` releases it",
+        "",
+    ),
+    "died: saves are accepted all the same": (
+        "needs a writer that dies",
+        "test_g13_supervision.py::test_saves_are_refused_with_the_reason",
+    ),
+    "drop: the one in hand is released at once": (
+        "bytes that are counted too little",
+        "test_g08_bounded_memory.py::test_queued_in_hand_failed_and_cancelled_are_counted",
+    ),
+    "write: published before it is closed": (
+        "needs a close that fails",
+        "test_g03_accepted_means_loadable.py::test_an_error_at_the_close_is_one_of_the_write",
+    ),
+    "write: goes on when it is not wanted": (
+        "needs more than one system call",
+        "test_g02_deferred_removal.py::test_the_writer_is_told_between_two_system_calls",
+    ),
+    "wake: signals a thread that is busy too": (
+        "equivalent: the thread looks once more",
+        "",
+    ),
+    "wait: not looked at again after the wake": (
+        "equivalent: who notifies has let it go, and it is never in hand again",
+        "",
+    ),
+    "loop: an abandoned session stays": (
+        "needs the end of a thread that nobody refers to",
+        "test_g10_shutdown.py::test_dropped_without_shutdown",
+    ),
+    "after a write: no repair": (
+        "needs somebody else who removes directories",
+        "test_g03_accepted_means_loadable.py::test_directories_that_somebody_removed_are_made_anew",
+    ),
+    "load: a file that is gone is not forgotten": (
+        "needs somebody else who removes the file",
+        "test_g03_accepted_means_loadable.py::test_a_file_that_vanished_is_none_and_said",
+    ),
+    "shutdown: what is queued is kept": (
+        "needs a writer that stays stuck",
+        "test_g10_shutdown.py::test_a_stuck_writer_bounds_it",
+    ),
+    "shutdown: the session goes under a stuck writer": (
+        "equivalent: the writer then finds its directories gone, and removes what it made",
+        "",
+    ),
+    "discard: the part is left": (
+        "needs a cleanup that gives up during a removal",
+        "test_g02_deferred_removal.py::test_giving_up_while_the_writer_is_removing",
+    ),
+    "discard: the stolen directory is used again": (
+        "a late removal is at stake",
+        "test_g02_deferred_removal.py::test_the_writer_removes_it",
+    ),
+    "create: an old file is taken": (
+        "equivalent where nobody else writes there: a name is used once",
+        "",
+    ),
+    "begin: without the lock": (
+        "needs another process that sweeps",
+        "test_g11_crash.py::test_killed_at_any_instant_beside_a_live_sibling",
+    ),
+    "write: what one call did not write is skipped": (
+        "needs a call that writes less",
+        "test_g09_bit_exact.py::test_a_write_in_pieces_is_whole",
+    ),
+}
