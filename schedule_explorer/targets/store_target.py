@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ class Unconstrained:
         return ("all",)
 
 
-class StoreTarget:
+class StoreTarget(ABC):
     """A store as a target; a subclass says how to make it and where it keeps what.
 
     Arguments:
@@ -134,17 +135,17 @@ class StoreTarget:
 
     # -- what a subclass gives ---------------------------------------------------------------------
 
+    @abstractmethod
     def make_store(self, base: Path) -> Any:
         """Make a store on a directory."""
-        raise NotImplementedError
 
+    @abstractmethod
     def request_directory(self, system: System, request_id: str) -> str:
         """Return where a link is planted for `plant`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def scene_of(self, system: System) -> dict[str, Any]:
         """Return `files`, `directories`, `published`, `tables` and `died_at` of the scene at the end."""
-        raise NotImplementedError
 
     # -- a target ------------------------------------------------------------------------------------
 
@@ -252,7 +253,7 @@ class StoreTarget:
         added = sorted(set(os.listdir(system.outside)) - {"kept"})
         return f"there is {', '.join(added)} outside" if added else ""
 
-    def at_quiescence(self, system: System, history: History) -> None:
+    def at_quiescence(self, system: System, history: History) -> None:  # noqa: B027 - there is nothing more
         """Everything was looked at in `observe`."""
 
 
