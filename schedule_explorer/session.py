@@ -102,7 +102,7 @@ class Watchdog:
     def __init__(self, limit: float) -> None:
         self.limit = limit
         self.execution: Execution | None = None
-        self.before = set(sys._current_frames())
+        self.before = _outermost()
         self._stop = _thread.allocate_lock()
         self._stop.acquire()
         self._running = _thread.allocate_lock()
@@ -118,7 +118,7 @@ class Watchdog:
         self._running.acquire()
         _thread.start_new_thread(self._watch, ())
         self._running.acquire()
-        self.before = set(sys._current_frames())
+        self.before = _outermost()
 
     def stop(self) -> None:
         """Stop watching; the thread has ended when this returns."""
@@ -130,8 +130,10 @@ class Watchdog:
     def name_real_thread(self) -> None:
         """Raise `UncontrolledThreadError` for a real thread that was not there before."""
         known = {t.ident: t.name for t in threading.enumerate()}
+        first = _outermost()
         for ident, frame in sys._current_frames().items():
-            if ident != _thread.get_ident() and ident not in self.before:
+            # By its first frame too: the identifier of a thread that has ended is used again.
+            if ident != _thread.get_ident() and first.get(ident) is not self.before.get(ident):
                 raise UncontrolledThreadError(
                     f"the body started a real thread ({known.get(ident, ident)}), now at "
                     f"{site_text(user_frames(frame))}: start it through threading.Thread, looked up "
@@ -200,6 +202,16 @@ def session(step_timeout: float) -> Iterator[Session]:
         gc.unfreeze()
         if enabled:
             gc.enable()
+
+
+def _outermost() -> dict[int, FrameType]:
+    """Return the frame in which each real thread began to run Python code."""
+    found = {}
+    for ident, frame in sys._current_frames().items():
+        while frame.f_back is not None:
+            frame = frame.f_back
+        found[ident] = frame
+    return found
 
 
 def _more_threads(count: int, listed: set[str]) -> bool:
