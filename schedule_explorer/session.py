@@ -230,13 +230,9 @@ def _more_threads(count: int, listed: set[str]) -> bool:
         if not now:
             _sleep(0.001)
             return _thread._count() > count
-        new, ended = now - listed, listed - now
-        if len(new) == 1 or _monotonic() > deadline:
+        if len(now - listed) == 1 or _monotonic() > deadline:
             # The watchdog's alone; or one that is not of Python's.
             return False
-        # One that was there before may have ended since. Not told by its identifier, which is used again.
-        if len(new) > 1 and _thread._count() > count - len(ended):
-            return True
         _sleep(0.001)
     return True
 

@@ -28,7 +28,6 @@ from schedule_explorer.errors import (
     UncontrolledCallError,
     UncontrolledThreadError,
 )
-from schedule_explorer.session import session
 
 HERE = r"test_bad_bodies\.py:\d+"
 #: where no exploration looks for what it could exchange
@@ -223,18 +222,3 @@ def test_a_body_that_does_more_or_less_when_run_again_is_named(more: bool) -> No
 
     with pytest.raises(DivergenceError, match="between runs"):
         explore(body)
-
-
-def test_a_real_thread_that_is_left_is_named_when_another_one_ends_meanwhile() -> None:
-    gate, other = _thread.allocate_lock(), _thread.allocate_lock()
-    gate.acquire()
-    other.acquire()
-    ended = threading.Thread(target=other.acquire)
-    ended.start()
-    try:
-        with pytest.raises(UncontrolledThreadError), session(5.0):
-            other.release()
-            ended.join()
-            KEPT["start"](gate.acquire, ())
-    finally:
-        gate.release()
