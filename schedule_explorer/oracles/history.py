@@ -34,6 +34,7 @@ class Recorded:
         began: when, in units of nothing: only the order of all beginnings and returns counts.
         returned: when; None while it has not.
         result: what it returned.
+        seen: what `Target.look` saw right after it had returned.
         before: in an execution, the last event of its thread before the call.
         last: the last event within it, which is `before` when there is none.
         tid: the virtual thread.
@@ -45,6 +46,7 @@ class Recorded:
     began: int = -1
     returned: int | None = None
     result: Any = None
+    seen: Any = None
     before: int = -1
     last: int = -1
     tid: int = -1
@@ -52,6 +54,11 @@ class Recorded:
     def __str__(self) -> str:
         outcome = "did not return" if self.returned is None else f"-> {self.result!r}"
         return f"thread {self.thread}: {self.call}#{self.value} {outcome}"
+
+
+def precedes(first: Recorded, second: Recorded) -> bool:
+    """Say whether one call had returned when the other one began."""
+    return first.returned is not None and first.returned < second.began
 
 
 class History:

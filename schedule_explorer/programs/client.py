@@ -59,7 +59,7 @@ def client_body(target: Target, program: Program, tally: Tally | None = None) ->
             for place, call in enumerate(program[number]):
                 recorded = history.begin(number, call, values[number] + place)
                 history.end(recorded, target.perform(system, recorded))
-                target.look(system, recorded, history)
+                recorded.seen = target.look(system, recorded, history)
 
         at_quiescence(lambda trace: judge(target, system, history, trace, tally))
         threads = [
@@ -92,6 +92,7 @@ def judge(target: Target, system: Any, history: History, trace: Trace, tally: Ta
     for order in orders(history, trace):
         if tally is not None and not repeated:
             tally.histories += 1
+        target.check_order(order)
         order += last
         found = check(order, target.specification)
         if not found:

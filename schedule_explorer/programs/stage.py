@@ -216,7 +216,7 @@ class Stage:
             self._values += 1
             recorded = history.begin(number, call, self._values)
             history.end(recorded, self._target.perform(system, recorded))
-            self._target.look(system, recorded, history)
+            recorded.seen = self._target.look(system, recorded, history)
 
     def _wait(self, execution: Execution, number: int) -> Call | None:
         mail = self._mail[number]

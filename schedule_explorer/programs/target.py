@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -29,8 +29,20 @@ class Target(Protocol):
     def perform(self, system: Any, recorded: Recorded) -> Any:
         """Make the call, and return what the specification would call its result."""
 
-    def look(self, system: Any, recorded: Recorded, history: History) -> None:
-        """Check what must hold as soon as this call returned. What it reads are steps of the program."""
+    def look(self, system: Any, recorded: Recorded, history: History) -> Any:
+        """Look at what must hold as soon as this call returned, and return what was seen.
+
+        What it reads are steps of the program. Which they are may depend on the call, never on the history:
+        which calls have returned by now is a matter of this schedule, and equivalent ones must agree on the
+        steps. What it means is for `check_order` to say.
+        """
+
+    def check_order(self, order: Sequence[Recorded]) -> None:
+        """Check what must hold of the calls, and of what was seen after each, in one of their orders.
+
+        Arguments:
+            order: the calls with one interval order that the trace has, as they began.
+        """
 
     def observe(self, system: Any) -> Iterable[tuple[Call, Any]]:
         """Make calls when nothing moves any more, and yield each with its result: the end of every history.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from schedule_explorer.oracles.history import Recorded
+from schedule_explorer.oracles.history import Recorded, precedes
 from schedule_explorer.runtime import Trace
 
 WRITER = "snapshot-writer"
@@ -170,11 +170,6 @@ def covers(call: Recorded, request_id: Any) -> bool:
     if name == "shutdown":
         return bool(arguments[0])
     return name == "cleanup_all" or (name == "cleanup_request" and arguments[0] == request_id)
-
-
-def precedes(first: Recorded, second: Recorded) -> bool:
-    """Say whether one call had returned when the other one began."""
-    return first.returned is not None and first.returned < second.began
 
 
 def broken(scene: Scene, watch: Iterable[str]) -> None:

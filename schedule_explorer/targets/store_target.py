@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from schedule_explorer.interposition.faults import Fault, declare
-from schedule_explorer.oracles.history import History, Recorded
+from schedule_explorer.oracles.history import History, Recorded, precedes
 from schedule_explorer.oracles.linearizability import Specification
 from schedule_explorer.programs.alphabet import Alphabet, Method
 from schedule_explorer.programs.calls import Call
@@ -25,7 +25,6 @@ from schedule_explorer.targets.store_guarantees import (
     Scene,
     System,
     broken,
-    precedes,
 )
 from schedule_explorer.targets.store_specification import StoreSpecification, StoreTable
 
@@ -200,16 +199,21 @@ class StoreTarget(ABC):
             getattr(store, name)(*arguments)
         return None
 
-    def look(self, system: System, recorded: Recorded, history: History) -> None:
-        """Check what can be checked without a step: what a save was told, and the byte budget."""
+    def check_order(self, order: Sequence[Recorded]) -> None:
+        """Check what saves were told."""
+        if "G10 accepted" not in self.setting.watched:
+            return
+        for save in order:
+            if save.call.name == "save" and save.result is True:
+                for other in order:
+                    if other.call.name == "shutdown" and precedes(other, save):
+                        what = f"{save} began after {other.call} returned"
+                        raise BrokenGuaranteeError("G10 accepted", what)
+
+    def look(self, system: System, recorded: Recorded, history: History) -> Any:
+        """Check what can be checked without a step: the byte budget."""
         system.history = history
-        calls = list(history)
-        watched = self.setting.watched
-        if recorded.call.name == "save" and recorded.result is True and "G10 accepted" in watched:
-            for other in calls:
-                if other.call.name == "shutdown" and precedes(other, recorded):
-                    what = f"{recorded} began after {other.call} returned"
-                    raise BrokenGuaranteeError("G10 accepted", what)
+        calls, watched = list(history), self.setting.watched
         limit = self.setting.max_pending_bytes
         if limit is not None:
             alive = system.ledger.nbytes(call.value for call in calls if call.returned is not None)

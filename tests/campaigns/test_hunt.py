@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,9 @@ class CounterTarget:
         return getattr(system, recorded.call.name)()
 
     def look(self, system: Counter, recorded: Recorded, history: History) -> None:
+        pass
+
+    def check_order(self, order: Sequence[Recorded]) -> None:
         pass
 
     def observe(self, system: Counter) -> list[tuple[Call, Any]]:

@@ -81,6 +81,9 @@ class CellsTarget:
     def look(self, system: Cells, recorded: Recorded, history: History) -> None:
         pass
 
+    def check_order(self, order: Sequence[Recorded]) -> None:
+        pass
+
     def observe(self, system: Cells) -> list[tuple[Call, Any]]:
         return [(Call("get", (key,)), system.cells[key].load()) for key in self._keys]
 

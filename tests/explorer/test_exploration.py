@@ -7,23 +7,10 @@ import threading
 import time
 
 import pytest
+from lost_update import lost_update
 
-from schedule_explorer import SharedVariable, Verdict, explore, replay
+from schedule_explorer import Verdict, explore, replay
 from schedule_explorer.errors import DivergenceError
-
-
-def lost_update() -> None:
-    counter = SharedVariable(0)
-
-    def add() -> None:
-        counter.store(counter.load() + 1)
-
-    threads = [threading.Thread(target=add) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert counter.load() == 2, "an update was lost"
 
 
 def polling_writer() -> None:
@@ -66,7 +53,7 @@ def test_explanation_marks_the_pair_and_ends_with_the_token() -> None:
     text = failure.explain()
     assert "<1> " in text and "<2> " in text
     assert text.splitlines()[-1] == failure.schedule
-    assert "test_exploration.py" in text
+    assert "lost_update.py" in text
 
 
 def test_polling_loop_is_exhausted() -> None:

@@ -13,24 +13,11 @@ import zlib
 from typing import Any
 
 import pytest
+from lost_update import lost_update
 
 from schedule_explorer import SharedVariable, explore, replay
 from schedule_explorer import token as tokens
 from schedule_explorer.errors import DivergenceError, InvalidTokenError
-
-
-def lost_update() -> None:
-    counter = SharedVariable(0)
-
-    def add() -> None:
-        counter.store(counter.load() + 1)
-
-    threads = [threading.Thread(target=add) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert counter.load() == 2, "an update was lost"
 
 
 def set_order() -> None:

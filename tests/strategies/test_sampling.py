@@ -6,22 +6,9 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from lost_update import lost_update
 
 from schedule_explorer import SharedVariable, Verdict, explore
-
-
-def lost_update() -> None:
-    counter = SharedVariable(0)
-
-    def add() -> None:
-        counter.store(counter.load() + 1)
-
-    threads = [threading.Thread(target=add) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert counter.load() == 2
 
 
 def no_bug() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,15 @@ class GuardedBoundaryStoreTarget(StoreTarget):
         """Return the id as a name in the live directory: no request has a directory here."""
         return os.path.join(system.store._layout.session, "live", request_id)
 
-    def look(self, system: System, recorded: Recorded, history: History) -> None:
-        """Check also that no file is left when a cleanup has returned."""
+    def look(self, system: System, recorded: Recorded, history: History) -> Any:
+        """Look also at what is left when a cleanup has returned."""
         super().look(system, recorded, history)
-        if system.store is not None:
-            self._plain.look(system.store, recorded, history)
+        return None if system.store is None else self._plain.look(system.store, recorded, history)
+
+    def check_order(self, order: Sequence[Recorded]) -> None:
+        """Check also that no cleanup left a file."""
+        super().check_order(order)
+        self._plain.check_order(order)
 
     def scene_of(self, system: System) -> dict[str, Any]:
         """Look at the live directory, the tables, and whether the writer died."""

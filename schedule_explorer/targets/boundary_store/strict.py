@@ -145,10 +145,11 @@ class StubbornDiskTarget(BoundaryStoreTarget):
             self._incomplete.add(recorded.tid)
         return None
 
-    def look(self, system: BoundarySnapshotStore, recorded: Recorded, history: History) -> None:
+    def look(self, system: BoundarySnapshotStore, recorded: Recorded, history: History) -> frozenset[int]:
         """G1, after a cleanup that was complete."""
-        if recorded.tid not in self._incomplete:
-            super().look(system, recorded, history)
+        if recorded.tid in self._incomplete:
+            return frozenset()
+        return super().look(system, recorded, history)
 
     def at_quiescence(self, system: BoundarySnapshotStore, history: History) -> None:
         """Removals that failed left files; memory keeps nothing of them."""

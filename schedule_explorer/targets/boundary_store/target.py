@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from schedule_explorer.errors import OrphanFileError
-from schedule_explorer.oracles.history import History, Recorded
+from schedule_explorer.oracles.history import History, Recorded, precedes
 from schedule_explorer.oracles.linearizability import Specification
 from schedule_explorer.oracles.quiescence import unobserved
 from schedule_explorer.programs.alphabet import Alphabet, Method
@@ -61,30 +62,30 @@ class BoundaryStoreTarget:
             raise AssertionError(f"{recorded.call} left files behind: {'; '.join(result.errors)}")
         return None
 
-    def look(self, system: BoundarySnapshotStore, recorded: Recorded, history: History) -> None:
-        """G1: when a cleanup returned, no file is left of a save that returned before it began."""
+    def look(self, system: BoundarySnapshotStore, recorded: Recorded, history: History) -> frozenset[int]:
+        """Return the values of the saves whose files are in the live tree when a cleanup has returned."""
         if not recorded.call.name.startswith("cleanup"):
-            return
-        covered = set(self.specification.parts(recorded.call))
-        forgotten = {
-            other.value for other in history
-            if other.call.name == "save" and other.call.arguments[0] in covered
-            and other.returned is not None and other.returned < recorded.began
-        }  # fmt: skip
-        if not forgotten:
-            return
+            return frozenset()
         live = os.path.join(system._layout.session, "live")
         try:
             names = os.listdir(live)
         except FileNotFoundError:
-            return  # shut down, with a cleanup
-        for name in names:
-            with unobserved():  # a file of the live tree never changes
-                value = value_of(codec.read(os.path.join(live, name)))
-            if value in forgotten:
-                raise OrphanFileError(
-                    f"{recorded.call} returned, and the file of save #{value} is still there"
-                )
+            return frozenset()  # shut down, with a cleanup
+        with unobserved():  # a file of the live tree never changes
+            found = {value_of(codec.read(os.path.join(live, name))) for name in names}
+        return frozenset(value for value in found if value is not None)
+
+    def check_order(self, order: Sequence[Recorded]) -> None:
+        """G1: when a cleanup returned, no file was left of a save that returned before it began."""
+        for cleanup in order:
+            for save in order if cleanup.seen else ():
+                if (
+                    save.value in cleanup.seen and precedes(save, cleanup)
+                    and save.call.arguments[0] in self.specification.parts(cleanup.call)
+                ):
+                    raise OrphanFileError(
+                        f"{cleanup.call} returned, and the file of {save.call}#{save.value} was still there"
+                    )
 
     def at_quiescence(self, system: BoundarySnapshotStore, history: History) -> None:
         """The disk has the files of what can be loaded and nothing else, and no table keeps anything else."""
