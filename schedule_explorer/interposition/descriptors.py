@@ -32,7 +32,7 @@ from schedule_explorer.interposition.paths import (
     world_of,
 )
 from schedule_explorer.operations import READ, WRITE, Access, Key, Operation
-from schedule_explorer.runtime import Execution, current_execution
+from schedule_explorer.runtime import Execution
 
 #: the first descriptor number that executions use, and how many threads have numbers of their own
 BASE = 256
@@ -249,15 +249,13 @@ def _on_descriptor(name: str, own: int, bytes_: int | None) -> Any:
 
 
 def _late(fd: Any) -> bool:
-    """Say whether a finalizer closes a descriptor of an execution that is over.
+    """Say whether a finalizer closes a descriptor of an execution that is over, or ends.
 
-    It was closed then, and its number may be another file's by now. Nobody else comes here with such a number
-    when no execution is under way: the name is interposed for the length of an exploration only.
+    It was closed then, or is about to be, and its number may be another file's by now. Called where no
+    virtual thread is. Nobody else comes here with such a number: the name is interposed for the length of an
+    exploration only.
     """
-    return (
-        isinstance(fd, int) and fd >= BASE and current_execution() is None
-        and context._exploring_thread in (-1, get_ident())
-    )
+    return isinstance(fd, int) and fd >= BASE and context._exploring_thread in (-1, get_ident())
 
 
 def _close(fd: Any) -> None:

@@ -7,6 +7,7 @@ import gc
 import io
 import os
 import tempfile
+import weakref
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import safetensors
 from beside import beside, outcomes
 
 from schedule_explorer import Verdict, explore, fresh_dir
+from schedule_explorer.oracles import at_quiescence
 
 
 def test_buffered_bytes_become_visible_at_the_flush() -> None:
@@ -252,3 +254,19 @@ def test_a_late_finalizer_closes_nothing_of_somebody_else() -> None:
         os.fstat(mine)
     finally:
         os.close(mine)
+
+
+def test_what_is_let_go_when_an_execution_ends_closes_nothing_again(
+    capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Holder:
+        """Closes its file when nobody holds it any more."""
+
+    def body() -> None:
+        holder = Holder()
+        fd = os.open(fresh_dir() / "f", os.O_CREAT | os.O_WRONLY)
+        weakref.finalize(holder, os.close, fd)
+        at_quiescence(lambda trace: holder and None)
+
+    assert explore(body).verdict is Verdict.PROVED
+    assert capsys.readouterr().err == ""
