@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from figures import leave
 from filesystem_alphabet import TREES, operations
 from filesystem_pairs import Call, Run, conflict, run
 from hypothesis import HealthCheck, given, settings
@@ -65,6 +66,7 @@ def verdict(setup: Call, first: Call, second: Call) -> tuple[str, Run, bool]:
 def test_the_relation_is_sound_symmetric_and_no_coarser_than_recorded() -> None:
     wrong: list[str] = []
     coarse: Counter[str] = Counter()
+    pairs = 0
     #: kinds of keys without which some pair that does not commute would be called independent
     needed: set[Any] = set()
     for tree, setup in TREES.items():
@@ -73,6 +75,7 @@ def test_the_relation_is_sound_symmetric_and_no_coarser_than_recorded() -> None:
                 continue
             (kind, first), (other, second) = OPERATIONS[x], OPERATIONS[y]
             problem, ab, commute = verdict(setup, first, second)
+            pairs += 1
             if problem:
                 wrong.append(f"{tree}: {x} | {y}: {problem}")
             shared = {key[0] for key in conflict(*ab.footprints) if isinstance(key, tuple)}
@@ -80,6 +83,7 @@ def test_the_relation_is_sound_symmetric_and_no_coarser_than_recorded() -> None:
                 coarse[" / ".join(sorted((kind, other)))] += 1
             elif len(shared) == 1 and not commute:
                 needed |= shared
+    leave("filesystem pairs", "all", pairs=pairs, wrong=len(wrong), coarse=sum(coarse.values()))
     assert not wrong, f"{len(wrong)} of the pairs, among them\n" + "\n".join(wrong[:20])
     assert needed >= {"entry", "listing", "directory", "content", "node", "descriptor", "flock"}
     if STRIDE != 53:

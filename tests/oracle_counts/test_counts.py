@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from figures import leave
 from literature import LARGE, SMALL, Known
 
 from schedule_explorer import Verdict, explore
@@ -12,6 +13,10 @@ def check(known: Known, strategy: str) -> int:
     result = explore(known.body, strategy, stop_at_first_failure=False)
     assert (result.executions, result.deadlocks) == (known.count, known.deadlocks)
     assert result.verdict is (Verdict.FAILED if known.deadlocks else Verdict.PROVED), result.reason
+    leave(
+        "oracle count", known.name, strategy=strategy, count=known.count, executions=result.executions,
+        deadlocks=result.deadlocks, blocked=result.blocked,
+    )  # fmt: skip
     return result.blocked
 
 

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from figures import leave
 from gates import gates_declared
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
@@ -23,17 +24,20 @@ LIMIT = int(os.environ.get("PROVE_EXECUTIONS", "150"))
 SECONDS = 2.0 if EXAMPLES < 100 else 30.0
 
 
-def check(program: Program) -> None:
+def check(program: Program, family: str) -> None:
+    """Compare the strategies on a program; one too large for optimal DPOR is passed over, and counted."""
     dpor = OptimalDPOR()
     limits: dict[str, Any] = {"max_executions": LIMIT, "time_limit": SECONDS}
     reduced, finals = outcome(program, dpor, **limits)
     if not ended(reduced, **limits):
         event("too large")
+        leave("random program", family, too_large=True)
         return
     assert dpor.infeasible == 0
     limits["max_executions"] = 2 * LIMIT
     slept, slept_finals = outcome(program, "sleep-set-dfs", **limits)
-    if ended(slept, **limits):
+    both = ended(slept, **limits)
+    if both:
         assert (reduced.executions, reduced.deadlocks) == (slept.executions, slept.deadlocks)
         assert finals == slept_finals
     limits["max_executions"] = 5 * LIMIT
@@ -44,6 +48,11 @@ def check(program: Program) -> None:
         event("enumerated in full")
         assert plain_finals == finals
         assert bool(plain.deadlocks) == bool(reduced.deadlocks)
+    leave(
+        "random program", family, too_large=False, slept=both, enumerated=ended(plain, **limits),
+        executions=reduced.executions, finals=len(finals), deadlocks=bool(reduced.deadlocks),
+        plain_executions=plain.executions,
+    )  # fmt: skip
 
 
 @pytest.mark.timeout(0)
@@ -58,7 +67,7 @@ def test_strategies_agree(family: str) -> None:
         families = {"mixed": None, "faults": ("files",), "faults and more": ("files", "locks")}.get(
             family, (family,)
         )
-        check(generate(Random(seed), families, faults=family.startswith("faults")))
+        check(generate(Random(seed), families, faults=family.startswith("faults")), family)
 
     agree()
 
@@ -80,3 +89,4 @@ def test_order_in_which_threads_are_created_does_not_matter(seed: int) -> None:
             return
         results.append((result.verdict, result.executions, result.deadlocks, finals))
     assert results[0] == results[1]
+    leave("order of creation", str(seed), executions=results[0][1])

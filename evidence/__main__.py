@@ -1,0 +1,60 @@
+"""Make pages of evidence: ``python -m evidence [SECTION ...] [--quick]``; all sections when none is named."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from evidence import explorer
+from evidence.page import REPORTS, Page, write
+from evidence.stamp import stamp
+
+#: section -> (what its page shows, how it is made by the options)
+SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Page]]] = {
+    "explorer": (
+        "known counts, random programs, pairs of file calls (an hour of one core)",
+        lambda given: explorer.run(8 if given.quick else given.examples),
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the pages; return 1 when one is not as it should be."""
+    parser = argparse.ArgumentParser(
+        prog="python -m evidence", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="sections:\n" + "\n".join(f"  {name:14}{what}" for name, (what, _) in SECTIONS.items()),
+    )  # fmt: skip
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help="else all")
+    parser.add_argument("--quick", action="store_true", help="small sizes: see that every section runs")
+    parser.add_argument("--examples", type=int, default=300, metavar="N",
+                        help="explorer: random programs for each family (300)")
+    given = parser.parse_args(arguments)
+    for name in given.sections:
+        if name not in SECTIONS:
+            parser.error(f"there is no section {name!r}: take some of {', '.join(SECTIONS)}")
+    bad = []
+    for name in given.sections or SECTIONS:
+        command = _command(name, given)
+        print(f"evidence: {name}", file=sys.stderr, flush=True)
+        stamped, started = stamp(command), time.perf_counter()
+        page = SECTIONS[name][1](given)
+        for path in write(page, stamped):
+            print(f"{path.relative_to(REPORTS.parent)}  ({time.perf_counter() - started:.0f} s)", flush=True)
+        if not page.good:
+            bad.append(name)
+    if bad:
+        print(f"not as it should be: {', '.join(bad)}", file=sys.stderr)
+    return 1 if bad else 0
+
+
+def _command(name: str, given: argparse.Namespace) -> str:
+    options = " --quick" if given.quick else ""
+    if name == "explorer" and given.examples != 300:
+        options += f" --examples {given.examples}"
+    return f"python -m evidence {name}{options}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""A page is written as Markdown and JSON with its stamp."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evidence.__main__ import main
+from evidence.page import Page, table, write
+from evidence.stamp import stamp
+
+
+def test_a_page_states_command_commit_and_machine(tmp_path: Path) -> None:
+    made = Page("name", "Title", "Body", {"figure": 3}, {"name.svg": "<svg/>"})
+    stamped = stamp("make something")
+    markdown, data, plot = write(made, stamped, tmp_path)
+    told = markdown.read_text()
+    assert told.startswith("# Title\n\nBody\n") and "not as it should be" not in told
+    for part in ("`make something`", stamped.commit, stamped.python, f"{stamped.cores} cores", "greenlet"):
+        assert part in told
+    found = json.loads(data.read_text())
+    assert found["figure"] == 3 and found["stamp"]["commit"] == stamped.commit
+    assert plot.read_text() == "<svg/>"
+
+
+def test_a_page_that_is_not_good_says_so(tmp_path: Path) -> None:
+    markdown, _ = write(Page("name", "Title", "Body", {}, good=False), stamp("make something"), tmp_path)
+    assert "not as it should be" in markdown.read_text()
+
+
+def test_tables_escape_bars_and_set_numbers_right() -> None:
+    assert table(["a", "b"], [["x|y", 1234], ["z", None]]).splitlines() == [
+        "| a | b |", "|---|---:|", "| x\\|y | 1,234 |", "| z |  |",
+    ]  # fmt: skip
+
+
+def test_an_unknown_section_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["explores"])
+    assert "there is no section 'explores': take some of explorer" in capsys.readouterr().err
