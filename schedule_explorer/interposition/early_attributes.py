@@ -29,34 +29,42 @@ def attributes_of(
     #: whose attributes are looked at: those of classes, of objects, of nothing
     holders: dict[type, str] = {}
 
-    def add(owner: object, name: str, where: str, dotted: str, value: Any) -> None:
-        kind = type(value)
+    def is_wanted(kind: type) -> bool:
         known = kinds.get(kind)
         if known is None:
             known = kinds[kind] = wanted(kind)
-        if known:
-            found.append((owner, name, where, dotted, value))
+        return known
 
+    # Every exploration begins with this walk over all modules: what is not wanted costs as little as can be.
     for module in modules:
         where = module.__name__
         for name, value in list(vars(module).items()):
-            add(module, name, where, name, value)
             kind = type(value)
+            known = kinds.get(kind)
+            if is_wanted(kind) if known is None else known:
+                found.append((module, name, where, name, value))
             holder = holders.get(kind)
             if holder is None:
                 # A look at the type, for an object may pretend to be a class.
                 holder = holders[kind] = (
                     "class" if issubclass(kind, type) else "object" if objects and _plain(kind) else ""
                 )
+            if not holder:
+                continue
             if holder == "class":
-                if value.__flags__ & (_HEAP | _IMMUTABLE) == _HEAP and value.__module__ == where:
-                    for attribute, held in list(vars(value).items()):
-                        add(value, attribute, where, f"{value.__qualname__}.{attribute}", held)
-                        if objects and type(held) is cached_property and hasattr(held, "lock"):  # until 3.11
-                            add(held, "lock", where, f"{value.__qualname__}.{attribute}.lock", held.lock)
-            elif holder == "object":
-                for attribute, held in list(value.__dict__.items()):
-                    add(value, attribute, where, f"{name}.{attribute}", held)
+                if value.__flags__ & (_HEAP | _IMMUTABLE) != _HEAP or value.__module__ != where:
+                    continue
+                within = value.__qualname__
+            else:
+                within = name
+            for attribute, held in list(vars(value).items()):
+                kind = type(held)
+                known = kinds.get(kind)
+                if is_wanted(kind) if known is None else known:
+                    found.append((value, attribute, where, f"{within}.{attribute}", held))
+                lock = getattr(held, "lock", None) if kind is cached_property and objects else None
+                if lock is not None and holder == "class" and is_wanted(type(lock)):  # until 3.11
+                    found.append((held, "lock", where, f"{within}.{attribute}.lock", lock))
     return found
 
 

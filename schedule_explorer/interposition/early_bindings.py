@@ -8,9 +8,10 @@ for it; a real lock in a closure, or in a list or dictionary, gets a proxy of `g
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from types import CellType, FunctionType, ModuleType
+from types import BuiltinMethodType, CellType, FunctionType, ModuleType
 from typing import Any
 
 from schedule_explorer.interposition import dates
@@ -18,31 +19,39 @@ from schedule_explorer.interposition.early_attributes import attributes_of
 from schedule_explorer.interposition.global_locks import GlobalLock, proxy_of
 
 _WRAPPERS = (staticmethod, classmethod)
+#: kinds of object that may hold something interposed, or are bound to a class of the clock (`dates.stand`)
+_HOLDERS = (FunctionType, *_WRAPPERS, property, list, dict, BuiltinMethodType)
+#: every module holds it, and no lock is in it
+_BUILTINS = vars(builtins)
 
 
 @contextmanager
 def rebound(
-    modules: Iterable[ModuleType], replacements: Mapping[int, Any], proxies: dict[int, GlobalLock]
+    modules: Iterable[ModuleType], replacements: Mapping[int, Any], kinds: Iterable[type],
+    proxies: dict[int, GlobalLock],
 ) -> Iterator[None]:
     """Exchange early bindings while the block runs.
 
     Arguments:
         modules: those under test.
         replacements: what stands for an object, by the ``id`` of the object.
+        kinds: the types of those objects.
         proxies: what stands for a real lock; those found in a closure alone are added.
     """
     with ExitStack() as undo:
         seen: set[int] = set()
-        for owner, name, where, dotted, value in attributes_of(modules):
+        for owner, name, where, dotted, value in attributes_of(modules, {*_HOLDERS, *kinds}.__contains__):
             stand = _stand(value, replacements)
             if stand is not None and (isinstance(owner, type) or id(value) not in replacements):
                 undo.callback(setattr, owner, name, value)
                 # What was no method before must not become one.
                 method = isinstance(owner, type) and type(stand) is FunctionType
                 setattr(owner, name, staticmethod(stand) if method else stand)
-            _rebind(value, f"{where}.{dotted}", replacements, proxies, undo, seen)
             if type(value) in (list, dict):
-                _fill_with_proxies(value, where, dotted, proxies, undo)
+                if value is not _BUILTINS:
+                    _fill_with_proxies(value, where, dotted, proxies, undo)
+            elif id(value) not in seen:
+                _rebind(value, f"{where}.{dotted}", replacements, proxies, undo, seen)
         yield
 
 
@@ -82,9 +91,11 @@ def _rebind(
         for function in (value.fget, value.fset, value.fdel):
             _rebind(function, dotted, replacements, proxies, undo, seen)
         return
-    if type(value) is not FunctionType or id(value) in seen or _own(value):
+    if type(value) is not FunctionType or id(value) in seen:
         return
     seen.add(id(value))
+    if (value.__closure__ or value.__defaults__ or value.__kwdefaults__) is None or _own(value):
+        return
     defaults = value.__defaults__
     if defaults and any(_stand(held, replacements) is not None for held in defaults):
         undo.callback(setattr, value, "__defaults__", defaults)

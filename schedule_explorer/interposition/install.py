@@ -55,6 +55,7 @@ class _Interposition:
         self._exchanged: list[tuple[Any, str, Any, Any]] = []
         #: what stands for an interposed object, by its ``id``
         self._replacements: dict[int, Any] = {}
+        self._kinds: set[type] = set()
         self._proxies: dict[int, global_locks.GlobalLock] = {}
         self._stands: dict[int, Any] = {}
         self._suspended: list[tuple[Any, str, Any]] = []
@@ -64,7 +65,9 @@ class _Interposition:
 
     def install(self) -> None:
         for owner, name, value in PATCHES:
-            self._replacements[id(getattr(owner, name))] = value
+            original = getattr(owner, name)
+            self._replacements[id(original)] = value
+            self._kinds.add(type(original))
             self._exchange(owner, name, value)
         for owner, name, value in (*METHODS, *imports.PATCHES):
             self._exchange(owner, name, value)
@@ -103,7 +106,7 @@ class _Interposition:
             *early_objects.exchanges(early, self._stands),
         ):
             self._exchange(owner, name, value)
-        rebound = early_bindings.rebound(modules, self._replacements, self._proxies)
+        rebound = early_bindings.rebound(modules, self._replacements, self._kinds, self._proxies)
         self._bound_early.enter_context(rebound)
 
     def _suspend(self) -> None:
