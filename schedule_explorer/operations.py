@@ -63,6 +63,7 @@ class Operation:
     __slots__ = (
         "accesses",
         "bound",
+        "effective",
         "expired",
         "gate",
         "kind",
@@ -98,6 +99,8 @@ class Operation:
         self.accesses = accesses
         self.timeout = timeout
         self.expired = False
+        #: whatever comes of it, its thread has an effect before its program goes on: it only polls nowhere
+        self.effective = False
         self.gate = gate
         self.steady = steady
         #: declared and without a time limit: it touches just this, in whatever order it runs

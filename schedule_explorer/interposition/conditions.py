@@ -176,7 +176,7 @@ def _wait(self: Any, timeout: Any = None) -> bool:
         return True
     woken = False
     try:
-        woken = _sleep(execution, name, waiter, timeout)
+        woken = _sleep(execution, name, waiter, timeout, locks=_locks(self))
     finally:
         if woken:
             self._acquire_restore(saved)
@@ -222,8 +222,21 @@ def _sleep_and_acquire(
         lock._count = saved[0]
 
 
-def _sleep(execution: Execution, name: Identity, waiter: _Waiter, timeout: Any) -> bool:
-    """Wait to be notified, and return whether that came before the time ran out."""
+def _locks(condition: Any) -> bool:
+    """Say whether a thread whose wait has run out acquires a lock next, whatever a subclass makes of it."""
+    lock = type(condition._lock)
+    return lock is VirtualRLock or (
+        lock is VirtualLock and type(condition) is threading.Condition
+        and "_acquire_restore" not in condition.__dict__
+    )
+
+
+def _sleep(execution: Execution, name: Identity, waiter: _Waiter, timeout: Any, *, locks: bool) -> bool:
+    """Wait to be notified, and return whether that came before the time ran out.
+
+    Arguments:
+        locks: the thread then acquires a lock, before anything else.
+    """
     wake = (name.key, "wake")
     sure = timeout is not None and hard(execution, wait_limit(timeout))
 
@@ -251,6 +264,7 @@ def _sleep(execution: Execution, name: Identity, waiter: _Waiter, timeout: Any) 
                 waiter.notify(waiter.notified_at)
     else:
         operation = Operation("condition.timed_wake", name, notice)
+    operation.effective = locks
     return execution.step(operation)  # type: ignore[no-any-return]
 
 

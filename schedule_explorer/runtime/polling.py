@@ -74,14 +74,18 @@ Frame = tuple[tuple[str, int, int], tuple[tuple[str, object], ...]]
 State = tuple[Frame, ...]
 
 
+def place_of(scope: Scope) -> tuple[str, int, int]:
+    """Return where a frame is."""
+    code = scope.frame.f_code
+    return (code.co_filename, code.co_firstlineno, scope.frame.f_lasti)
+
+
 def local_state(frames: list[Scope]) -> State:
     """Sum up code positions and local variables of `frames`, which are all on the stack."""
     found: list[Frame] = []
     for scope in frames:
-        frame = scope.frame
-        code = frame.f_code
-        held = tuple((name, _value(value, 0, [_PARTS])) for name, value in frame.f_locals.items())
-        found.append(((code.co_filename, code.co_firstlineno, frame.f_lasti), held))
+        held = tuple((name, _value(value, 0, [_PARTS])) for name, value in scope.frame.f_locals.items())
+        found.append((place_of(scope), held))
     return tuple(found)
 
 
@@ -121,14 +125,14 @@ def _alike(old: _Held, new: _Held, fresh: bool) -> bool:
     return all(_same(*pair, fresh) for pair in zip(old.parts, new.parts, strict=True))
 
 
-def repeated(old: object, before: list[Scope], new: State, frames: list[Scope]) -> bool:
+def repeated(old: object, before: list[Scope], new: object, frames: list[Scope]) -> bool:
     """Say whether a thread is where it was at its last timed wait.
 
     Arguments:
         old, before: the local state, and the frames, of that wait.
         new, frames: those of the present one.
     """
-    if old is PROGRESS or type(old) is not tuple or len(old) != len(new):
+    if type(old) is not tuple or type(new) is not tuple or len(old) != len(new):
         return False
     for (was, held), (now, holds), scope in zip(old, new, frames, strict=True):
         if was != now or len(held) != len(holds):

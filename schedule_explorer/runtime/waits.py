@@ -12,12 +12,14 @@ from types import FrameType
 
 from schedule_explorer.operations import ADD, QUIESCENCE, READ, WRITE, Operation, merge
 from schedule_explorer.runtime.heap import heap
-from schedule_explorer.runtime.polling import changed, frames_of, local_state, repeated
+from schedule_explorer.runtime.polling import changed, frames_of, local_state, place_of, repeated
 from schedule_explorer.runtime.threads import VirtualThread
 from schedule_explorer.runtime.trace import Event, Trace, site_text, user_frames
 
 #: early expiries of one thread at one call site before only quiescence lets it expire again
 EARLY_EXPIRIES = 6
+#: the local state of a thread at its wait, to be looked at when the wait expires: nobody moves it before
+LATER = object()
 #: waits for time alone: nothing can satisfy them
 _PAUSES = frozenset(("sleep", "hang"))
 #: rounds of one thread at one call site after which it is taken to wait for ever
@@ -62,11 +64,15 @@ class Waits:
         if thread.poll is not None:
             self.close_segment(thread)
         frames = frames_of(frame)
-        state = local_state(frames)
+        # A local state costs the most: none where the thread cannot come back to it with nothing changed, and
+        # that of a first round only once the wait expires (`performed`), for most do not.
+        state: object = None
+        if not operation.effective:
+            state = LATER if thread.poll is None else local_state(frames)
         if thread.poll is not None and repeated(thread.poll, thread.poll_frames, state, frames):
             operation.parked = dict(thread.reads)
         elif operation.kind not in _PAUSES or thread.poll is not None:
-            place = (state[0][0] if state else None, operation.kind)
+            place = (place_of(frames[0]) if frames else None, operation.kind)
             rounds = thread.expiries[place] = thread.expiries.get(place, 0) + 1
             if rounds <= _ROUNDS:
                 self.activity = max(self.activity, thread.event + 1)
@@ -75,7 +81,7 @@ class Waits:
                 operation.parked = {}
                 self._trace.bounded_at.add(site_text(user_frames(frame)))
         thread.poll = state
-        thread.poll_frames = frames
+        thread.poll_frames = frames if state is not None else []
         thread.reads = {}
 
     def close_segment(self, thread: VirtualThread) -> None:
@@ -141,7 +147,7 @@ class Waits:
         if operation.expired and operation.timeout is not None:
             self.timed = True
             thread.now += max(operation.timeout, 0.0)
-        if effect or (operation.timeout is not None and not operation.expired):
+        if effect or operation.effective or (operation.timeout is not None and not operation.expired):
             thread.poll = None
         if thread.poll is None:
             self.activity = event.index
@@ -151,6 +157,8 @@ class Waits:
             for key, _ in event.accesses:
                 thread.reads[key] = event.index
             # A step that only read, right after it was announced, has left everything as it was then.
+            if thread.poll is LATER:
+                thread.poll = local_state(thread.poll_frames)
             if thread.heap_at != event.index or operation.timeout is not None:
                 thread.heap = heap(thread.poll_frames)
         if operation.parked:
