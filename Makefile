@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench explore mutate prove-explorer readme setup test lint
+.PHONY: bench explore mutate prove-explorer readme reports setup test lint
 .DELETE_ON_ERROR:
 
 $(VENV)/.installed: pyproject.toml
@@ -57,6 +57,11 @@ $(PEERS)/.installed: pyproject.toml
 	$(PEERS_PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --editable '.[bench]'
 	touch $@
+
+# Makes every page of reports/ anew: hours. SECTIONS="zoo ..." makes some only, QUICK=--quick sees that they run.
+reports: setup
+	-@$(MAKE) --no-print-directory $(PEERS)/.installed
+	$(BIN)/python -m evidence $(SECTIONS) $(QUICK)
 
 bench: setup
 	-@$(MAKE) --no-print-directory $(PEERS)/.installed

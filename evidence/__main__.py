@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from evidence import explorer
+from evidence import explorer, mutants, speed, verification, zoo
 from evidence.page import REPORTS, Page, write
 from evidence.stamp import stamp
 
@@ -16,6 +16,22 @@ SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Page]]] = {
     "explorer": (
         "known counts, random programs, pairs of file calls (an hour of one core)",
         lambda given: explorer.run(8 if given.quick else given.examples),
+    ),
+    "verification": (
+        "the production store under all programs of some scopes (about an hour)",
+        lambda given: verification.run(quick=given.quick),
+    ),
+    "zoo": (
+        "each bug of the original design, and the executions that strategies need (half an hour)",
+        lambda given: zoo.run([1, 12], seeds=1, limit=50) if given.quick else zoo.run(),
+    ),
+    "mutants": (
+        "changes of the production store's protocol (about an hour)",
+        lambda given: mutants.run(most=2 if given.quick else None),
+    ),
+    "bench": (
+        "ratios to raw limits, plain threads and other explorers; memory over a million executions",
+        lambda given: speed.run(quick=given.quick),
     ),
 }
 

@@ -62,14 +62,17 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     cells = [["" if cell is None else _cell(cell) for cell in row] for row in rows]
     originals = list(rows) if isinstance(rows, list) else []
     right = [
-        bool(originals) and all(isinstance(row[i], int | float | None) for row in originals)
-        for i in range(len(heads))
+        bool(originals) and all(_is_number(row[i]) for row in originals) for i in range(len(heads))
     ]
     lines = [
         "| " + " | ".join(heads) + " |",
         "|" + "|".join("---:" if numbers else "---" for numbers in right) + "|",
     ]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in cells)])
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _cell(value: object) -> str:

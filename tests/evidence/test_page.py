@@ -34,6 +34,7 @@ def test_tables_escape_bars_and_set_numbers_right() -> None:
     assert table(["a", "b"], [["x|y", 1234], ["z", None]]).splitlines() == [
         "| a | b |", "|---|---:|", "| x\\|y | 1,234 |", "| z |  |",
     ]  # fmt: skip
+    assert table(["a"], [[True]]).splitlines() == ["| a |", "|---|", "| yes |"]
 
 
 def test_an_unknown_section_is_named(capsys: pytest.CaptureFixture[str]) -> None:

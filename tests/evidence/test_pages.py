@@ -1,0 +1,59 @@
+"""Each section lays out what the real thing wrote, and is good only when that is as it should be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evidence import mutants, verification, zoo
+from evidence.plots import dots
+
+VERDICT = {
+    "verdict": "proved", "reason": "", "programs": 7, "proved": 7, "failed": 0, "unfinished": 0, "not_run": 0,
+    "executions": 70, "blocked": 1, "histories": 80,
+}  # fmt: skip
+WHOLE, PART = verification.CAMPAIGNS[0], verification.CAMPAIGNS[-1]
+
+
+def test_a_campaign_must_be_proved_where_all_of_it_is_to_be_explored() -> None:
+    unfinished: dict[str, Any] = {**VERDICT, "verdict": "unfinished", "reason": "stopped", "unfinished": 1}
+    assert verification.page([(WHOLE, VERDICT), (PART, unfinished)]).good
+    assert not verification.page([(WHOLE, unfinished)]).good
+    assert not verification.page([(PART, {**unfinished, "failed": 1})]).good
+    assert "unfinished: stopped" in verification.page([(PART, unfinished)]).body
+
+
+def test_mutants_that_survive_are_told_with_the_reason() -> None:
+    row: dict[str, Any] = {
+        "mutant": "a", "file": "state.py", "caught": True, "stage": "verify", "program": "save(x, 0)",
+        "oracle": "OrphanFileError", "programs": 1, "executions": 2, "survives": "", "test": "",
+        "whole": True,
+    }  # fmt: skip
+    other = {**row, "mutant": "b", "caught": False, "survives": "equivalent"}
+    made = mutants.page([row, other], [])
+    assert made.good and "1 of 2 changes" in made.body and "equivalent" in made.body
+    assert not mutants.page([row], ["a: survived"]).good
+
+
+def bug(number: int, *, found: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    row = {"number": number, "name": "name", "guarantee": "G1", "left_by_fix": number == 2, "found": found}
+    if found:
+        row |= {"program": "save(x, 0)", "symptoms": ["G1"], "programs": 1, "executions": 3, "switches": 1}
+    taken = dict.fromkeys(zoo.STRATEGIES, None if number == 2 else 4)
+    return row, {**row, "program": "save(x, 0)", "executions": taken}
+
+
+def test_every_bug_of_the_zoo_must_be_found() -> None:
+    rows = [bug(1, found=True), bug(2, found=True)]
+    made = zoo.page([row for row, _ in rows], [taken for _, taken in rows], 1, 10)
+    assert made.good and "2 of 2 bugs" in made.body and "has the others as it is: 2." in made.body
+    assert "| random | 1 | 4 | 2 |" in made.body
+    rows[1] = bug(2, found=False)
+    made = zoo.page([row for row, _ in rows], [taken for _, taken in rows], 1, 10)
+    assert not made.good and "NOT FOUND" in made.body
+
+
+def test_a_plot_is_the_same_text_each_time() -> None:
+    series: dict[str, list[tuple[int, float | None]]] = {"random": [(1, 3.0), (2, None)], "pos": [(1, 5.0)]}
+    plot = dots(series, "bug", "executions", 10)
+    assert plot.startswith("<?xml") and "random" in plot
+    assert plot == dots(series, "bug", "executions", 10)
