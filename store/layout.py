@@ -82,7 +82,8 @@ class Layout:
         os.makedirs(self.base, 0o700, exist_ok=True)
         _own_directory(self.root)
         numbers = self._sweep()
-        for number in range(max(numbers, default=-1) + 1, _ATTEMPTS + len(numbers)):
+        first = max(numbers, default=-1) + 1
+        for number in range(first, first + _ATTEMPTS):
             session = os.path.join(self.root, f"session-{number:06d}")
             fd = _begin(session)
             if fd >= 0:

@@ -102,6 +102,15 @@ def test_a_held_lock_protects_whatever_the_process(tmp_path: Path) -> None:
         assert files(tmp_path) == []
 
 
+def test_sessions_are_never_used_up(tmp_path: Path) -> None:
+    """Numbers go up as long as any session is alive, for longer than a server runs."""
+    lock = crashed(tmp_path, "session-005000") / "lock"
+    with open(lock) as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with BoundarySnapshotStore(tmp_path), BoundarySnapshotStore(tmp_path):
+            assert sessions(tmp_path) == ["session-005000", "session-005001", "session-005002"]
+
+
 @pytest.mark.parametrize("moment", ["mkdir", "open", "flock"])
 def test_a_sweep_that_takes_a_session_in_the_making(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
