@@ -20,9 +20,11 @@ from schedule_explorer.strategies.random_walk import RandomWalk
 _FLAT = 1.1
 #: seconds for one process, at 1,000,000 executions much more
 _LIMIT = 240.0
-_CASES = {
-    "random, 2 threads of 1 increment": ("random", (1,)),
-    "optimal-dpor, 2 threads of 3, 4, 5 and 6 increments": ("optimal-dpor", (3, 4, 5, 6)),
+#: strategy, programs one after the other, and what part of the executions, for these take longer
+_CASES: dict[str, tuple[str, tuple[str, ...], int]] = {
+    "random, 2 threads of 1 increment": ("random", ("1",), 1),
+    "optimal-dpor, 2 threads of 3, 4, 5 and 6 increments": ("optimal-dpor", ("3", "4", "5", "6"), 1),
+    "random, a queue-fed writer of files (a tenth of the executions)": ("random", ("queue_fed",), 10),
 }
 
 
@@ -39,8 +41,8 @@ def run(options: Options) -> list[Table]:
     )
     with ThreadPoolExecutor(len(_CASES)) as pool:
         jobs = {
-            name: pool.submit(_measured, strategy, rounds, marks)
-            for name, (strategy, rounds) in _CASES.items()
+            name: pool.submit(_measured, strategy, names, [mark // part for mark in marks])
+            for name, (strategy, names, part) in _CASES.items()
         }
         for name, job in jobs.items():
             try:
@@ -48,12 +50,13 @@ def run(options: Options) -> list[Table]:
             except NotMeasuredError as error:
                 table.problems.append(f"{name}: {error}")
                 continue
-            cells = [f"{found[mark]:.1f}" if mark in found else "-" for mark in (0, *marks)]
+            own = [mark // _CASES[name][2] for mark in marks]
+            cells = [f"{found[mark]:.1f}" if mark in found else "-" for mark in (0, *own)]
             table.lines.append([name, *cells])
-            if marks[-1] in found:
-                for first, asked in ((marks[0], None), (marks[-2], _FLAT)):
+            if own[-1] in found:
+                for first, asked in ((own[0], None), (own[-2], _FLAT)):
                     table.ratios.append(
-                        ratio(f"{name}: after {marks[-1]:,} / after {first:,}", [found[marks[-1]]],
+                        ratio(f"{name}: after {own[-1]:,} / after {first:,}", [found[own[-1]]],
                               [found[first]], at_most=asked)
                     )
             else:
@@ -65,15 +68,19 @@ def run(options: Options) -> list[Table]:
     return [table]
 
 
-def _measured(strategy: str, rounds: tuple[int, ...], marks: list[int]) -> dict[int, float]:
+def _measured(strategy: str, names: tuple[str, ...], marks: list[int]) -> dict[int, float]:
     progress(f"memory under {strategy}: {marks[-1]:,} executions")
-    command = [sys.executable, "-m", "bench.rows.memory", strategy, json.dumps(rounds), json.dumps(marks)]
+    command = [sys.executable, "-m", "bench.rows.memory", strategy, json.dumps(names), json.dumps(marks)]
     found = child(command, _LIMIT * max(1, marks[-1] // 100_000))
     return {int(mark): mib for mark, mib in found.items()}
 
 
-def sample(strategy: str, rounds: list[int], marks: list[int]) -> dict[int, float]:
-    """Explore until the last mark and return the resident set at each; 0 is before the first execution."""
+def sample(strategy: str, names: list[str], marks: list[int]) -> dict[int, float]:
+    """Explore until the last mark and return the resident set at each; 0 is before the first execution.
+
+    Arguments:
+        names: of programs, one after the other: a number is that of the increments of two threads.
+    """
     left = [0, *marks]
     found: dict[int, float] = {}
     before = 0
@@ -83,10 +90,14 @@ def sample(strategy: str, rounds: list[int], marks: list[int]) -> dict[int, floa
             gc.collect()
             found[left.pop(0)] = resident_mib()
 
-    for size in rounds:
+    for name in names:
         inner: Strategy = RandomWalk() if strategy == "random" else OptimalDPOR()
         watching = Watching(inner, at)
-        explore(partial(programs.increments, size, check=False), watching, max_executions=marks[-1] - before)
+        body = (
+            partial(programs.increments, int(name), check=False) if name.isdecimal()
+            else partial(getattr(programs, name), check=False)
+        )  # fmt: skip
+        explore(body, watching, max_executions=marks[-1] - before)
         before += watching.executions
         at(0)
         if before >= marks[-1]:

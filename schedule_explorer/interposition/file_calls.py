@@ -87,8 +87,13 @@ class Call:
         """Take the object, and go up to the end or to the second system call."""
         operation.opened = (self.record.gate,)
         self.record.call = self
-        idle = world_of(self.record.execution).workers
-        self.worker = idle.pop() if idle else greenlet.greenlet(_work)
+        execution = self.record.execution
+        world = world_of(execution)
+        if world.workers is None:
+            idle: list[Any] = []
+            world.workers = idle
+            execution.at_end.append(lambda: _end(idle))
+        self.worker = world.workers.pop() if world.workers else greenlet.greenlet(_work)
         self.worker.parent = greenlet.getcurrent()
         self._go(operation, self)
 
@@ -130,7 +135,9 @@ class Call:
             self.worker.parent = greenlet.getcurrent()
             self.worker.throw(greenlet.GreenletExit)
         if self.finished:
-            world_of(record.execution).workers.append(self.worker)
+            idle = world_of(record.execution).workers
+            if idle is not None:
+                idle.append(self.worker)
 
 
 def _work(call: Call) -> None:
@@ -143,7 +150,17 @@ def _work(call: Call) -> None:
             call.error = error
         call.finished = True
         call.function = None
+        # The frame of a greenlet is out of the collector's sight: what it held would live for ever.
+        del call
         call = greenlet.getcurrent().parent.switch()
+
+
+def _end(idle: list[Any]) -> None:
+    """End the greenlets that wait for a call; they hold the one that they came from."""
+    while idle:
+        worker = idle.pop()
+        worker.parent = greenlet.getcurrent()
+        worker.throw(greenlet.GreenletExit)
 
 
 def run(record: Record, name: str, function: Callable[[], Any]) -> Any:

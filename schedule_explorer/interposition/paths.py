@@ -74,7 +74,7 @@ class World:
         slots: by tid, how many descriptor slots were ever used, and those that are free.
         locks: holders of ``flock``, by inode.
         files: weak references to open file objects.
-        workers: idle greenlets for calls on file objects.
+        workers: idle greenlets for calls on file objects; None before the first call.
         origin: descriptor of the working directory as it was before the program changed it.
         resolved: by absolute spelling of a directory, its name and what finding it read.
     """
@@ -93,7 +93,7 @@ class World:
         self.slots: dict[int, list[int]] = {}
         self.locks: dict[Key, dict[Any, int]] = {}
         self.files: list[Any] = []
-        self.workers: list[Any] = []
+        self.workers: list[Any] | None = None
         self.origin: int | None = None
         self.resolved: dict[str, tuple[Key, list[Access]]] = {}
         self._users: dict[Key, set[str]] = {}
