@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("sections", nargs="*", metavar="SECTION", help="else all")
     parser.add_argument("--quick", action="store_true", help="small sizes: see that every section runs")
-    parser.add_argument("--examples", type=int, default=300, metavar="N",
-                        help="explorer: random programs for each family (300)")
+    parser.add_argument("--examples", type=int, default=150, metavar="N",
+                        help="explorer: random programs for each family (150)")
     given = parser.parse_args(arguments)
     for name in given.sections:
         if name not in SECTIONS:
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(name: str, given: argparse.Namespace) -> str:
     options = " --quick" if given.quick else ""
-    if name == "explorer" and given.examples != 300:
+    if name == "explorer" and given.examples != 150:
         options += f" --examples {given.examples}"
     return f"python -m evidence {name}{options}"
 

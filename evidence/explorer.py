@@ -22,7 +22,7 @@ TESTS = (
 )  # fmt: skip
 
 
-def run(examples: int = 300, processes: int = 2) -> Page:
+def run(examples: int = 150, processes: int = 2) -> Page:
     """Run the tests at length.
 
     Arguments:

@@ -109,12 +109,13 @@ def _renamer(name: str) -> Any:
             source.guard(name)
             # A name that is not there is missed before the other one is looked at.
             reads = [*source.entry(READ), *(target.entry(READ) if source.status else target.reads)]
-            directory = source.status is not None and stats.S_ISDIR(source.status.st_mode)
-            apart = directory and source.directory != target.directory and target.directory is not None
+            directory, onto = (one is not None and stats.S_ISDIR(one.st_mode)
+                               for one in (source.status, target.status))
+            apart = source.directory != target.directory and target.directory is not None
             if directory:
                 reads += _looked_into(execution, target.status)
-            if apart:
-                # Neither may be inside of the other.
+            if apart and (directory or (onto and source.status is not None)):
+                # Neither may be inside of the other; a file that goes onto a directory is told which it is.
                 reads += [*source.ancestors(), *target.ancestors()]
             operation.accesses = distinct(reads)
             real[name](src, dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
@@ -129,7 +130,7 @@ def _renamer(name: str) -> Any:
                     changes += _emptied(execution, target.status)
                 else:
                     changes.append(_lost(execution, target.status))
-            if apart:
+            if apart and directory:
                 changes.append((("parent", inode_id(execution, source.status)), WRITE))
             operation.accesses = distinct(changes)
 

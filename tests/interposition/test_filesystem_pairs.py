@@ -30,6 +30,7 @@ OPERATIONS = operations()
 #: by tree, operations that are always combined with all on descriptors
 ALWAYS = {
     "bare": {"rmdir a", "chmod a"},
+    "flat": {"rename a b/x"},
     "hard link": {name for name in OPERATIONS if name.startswith("<")},
 }
 EXAMPLES = 60 if STRIDE > 1 else 2000
