@@ -240,6 +240,8 @@ def carry_out(w: World, sequence: list[Step]) -> list[Any]:
     home = os.getcwd()
     try:
         os.chdir(w.root)
+        # removedirs() goes up as long as directories are empty; those above are not the sequence's.
+        Path("kept").touch()
         for name, arguments in sequence:
             call = CALLS.get(name) or TWO.get(name) or _open
             try:
