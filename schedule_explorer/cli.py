@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,7 @@ from schedule_explorer.campaigns.hunt import Hunt, Huntable, hunt
 from schedule_explorer.campaigns.progress import CampaignProgress
 from schedule_explorer.campaigns.table import show
 from schedule_explorer.campaigns.work import quiet
+from schedule_explorer.cli_pages import html_option, report_command, write_campaigns, write_failure
 from schedule_explorer.errors import ExplorerError, InvalidBodyError, InvalidTokenError
 from schedule_explorer.exploration import explore, replay
 from schedule_explorer.programs import UnknownTargetError, client_body, find, known, parse, text
@@ -112,9 +114,10 @@ _program = click.option(
 @_keys
 @_bug
 @_json
+@html_option
 def explore_command(
     body: str, program: str | None, ids: tuple[Argument, ...] | None, keys: tuple[Argument, ...] | None,
-    bug: str | None, json_file: Path | None, **limits: Any,
+    bug: str | None, json_file: Path | None, html_file: Path | None, **limits: Any,
 ) -> int:  # fmt: skip
     """Explore BODY: MODULE:FUNCTION or path.py::function, a function without arguments.
 
@@ -124,8 +127,10 @@ def explore_command(
       schedule-explorer explore tests/test_cache.py::lost_update --strategy pos --max-executions 1000
       schedule-explorer explore boundary_store --program 'save(x, 0) | cleanup_request(x)'
     """
-    run = _body(body, program, _options(ids, keys, bug))
-    return _tell(_explored(lambda: explore(run, progress=True, **limits)), json_file)
+    options = _options(ids, keys, bug)
+    run = _body(body, program, options)
+    result = _explored(lambda: explore(run, progress=True, **limits))
+    return _tell(result, json_file, html_file, [body, *_given(program, options)])
 
 
 @app.command("replay")
@@ -136,9 +141,10 @@ def explore_command(
 @_keys
 @_bug
 @_json
+@html_option
 def replay_command(
     body: str, token: str, program: str | None, ids: tuple[Argument, ...] | None,
-    keys: tuple[Argument, ...] | None, bug: str | None, json_file: Path | None,
+    keys: tuple[Argument, ...] | None, bug: str | None, json_file: Path | None, html_file: Path | None,
 ) -> int:  # fmt: skip
     """Run the one schedule that TOKEN names, and tell it if it fails: exit code 1.
 
@@ -149,8 +155,10 @@ def replay_command(
       schedule-explorer replay tests/test_cache.py::lost_update schedule1.5a...
       schedule-explorer replay boundary_store schedule1.5a... --program 'save(x, 0) | cleanup_request(x)'
     """
-    run = _body(body, program, _options(ids, keys, bug))
-    return _tell(_explored(lambda: replay(run, token)), json_file)
+    options = _options(ids, keys, bug)
+    run = _body(body, program, options)
+    result = _explored(lambda: replay(run, token))
+    return _tell(result, json_file, html_file, [body, *_given(program, options)])
 
 
 @app.command("verify")
@@ -171,11 +179,12 @@ def replay_command(
 )  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Begin anew, whatever the journal has.")
 @_json
+@html_option
 def verify_command(
     target: str, threads: int, calls: int, total: int | None, ids: tuple[Argument, ...] | None,
     keys: tuple[Argument, ...] | None, program_time: float | None, program_executions: int | None,
     time_limit: float | None, processes: int, keep_going: bool, journal: Path | None, fresh: bool,
-    json_file: Path | None,
+    json_file: Path | None, html_file: Path | None,
 ) -> int:  # fmt: skip
     """Explore every program of TARGET up to a size, under every schedule that matters.
 
@@ -216,6 +225,7 @@ def verify_command(
     if report.total.left and not report.failures:
         console.print(f"the same command goes on from {file}", highlight=False, soft_wrap=True)
     _write(json_file, report.as_json())
+    write_campaigns(html_file, [report.as_json()])
     return CODES[report.verdict]
 
 
@@ -236,9 +246,10 @@ def verify_command(
 @_ids
 @_keys
 @_json
+@html_option
 def hunt_command(
     target: str, bug: str | None, programs: int | None, ids: tuple[Argument, ...] | None,
-    keys: tuple[Argument, ...] | None, json_file: Path | None, **given: Any,
+    keys: tuple[Argument, ...] | None, json_file: Path | None, html_file: Path | None, **given: Any,
 ) -> int:  # fmt: skip
     """Go through the programs of TARGET, smallest first, until one fails; make it and its schedule small.
 
@@ -261,19 +272,23 @@ def hunt_command(
     with quiet():
         found = hunt(made, where, spared)
         story = found.explain(made) if found is not None else ""
-    result = {"verdict": "unfinished" if found is None else "failed", "target": target, "bug": bug}
+    verdict = Verdict.UNFINISHED if found is None else Verdict.FAILED
+    result: dict[str, Any] = {"verdict": verdict.value, "target": target, "bug": bug}
     if found is None:
         click.echo("no failure was found within the bounds, which proves nothing")
         _write(json_file, result)
+        write_campaigns(html_file, [result])
         return UNFINISHED
     click.echo(f"found after {found.executions} executions of {found.programs} programs, then made smaller\n")
     click.echo(story)
     click.echo(text(found.program))
-    _write(json_file, {
-        **result, "program": text(found.program), "schedule": found.schedule,
+    result |= {
+        "program": text(found.program), "schedule": found.schedule,
         "symptoms": sorted(found.symptoms), "switches": found.switches, "first": text(found.first),
         "programs": found.programs, "executions": found.executions, "explanation": story,
-    })  # fmt: skip
+    }  # fmt: skip
+    _write(json_file, result)
+    write_campaigns(html_file, [result])
     return FAILED
 
 
@@ -288,6 +303,14 @@ def _options(
 ) -> dict[str, Any]:
     given = (("ids", ids), ("keys", keys), ("bug", bug))
     return {name: value for name, value in given if value is not None}
+
+
+def _given(program: str | None, options: dict[str, Any]) -> list[str]:
+    """Return the options of a program on a target, as the command line takes them."""
+    written = [] if program is None else ["--program", program]
+    for name, value in options.items():
+        written += [f"--{name}", value if isinstance(value, str) else ",".join(map(str, value))]
+    return written
 
 
 def _target(name: str, options: dict[str, Any]) -> Any:
@@ -325,8 +348,12 @@ def _explored(run: Callable[[], Result]) -> Result:
         raise click.UsageError(str(error)) from None
 
 
-def _tell(result: Result, json_file: Path | None) -> int:
-    """Print the result, the failure with its story first, and return the exit code."""
+def _tell(result: Result, json_file: Path | None, html_file: Path | None, run: list[str]) -> int:
+    """Print the result, the failure with its story first, and return the exit code.
+
+    Arguments:
+        run: what the command line names the body with.
+    """
     failure = result.failure
     if failure is not None:
         click.echo(failure.explain())
@@ -343,6 +370,9 @@ def _tell(result: Result, json_file: Path | None) -> int:
         "explanation": failure.explain() if failure is not None else None,
         "timing": {"seconds": round(result.seconds, 1)},
     })  # fmt: skip
+    schedule = failure.schedule if failure is not None else ""
+    command = shlex.join(["schedule-explorer", "replay", run[0], schedule, *run[1:]])
+    write_failure(html_file, failure, command)
     return CODES[result.verdict]
 
 
@@ -357,6 +387,8 @@ def _write(file: Path | None, value: dict[str, Any]) -> None:
     except OSError as error:
         raise click.UsageError(f"{file} cannot be written: {error}") from None
 
+
+app.add_command(report_command)
 
 if __name__ == "__main__":
     sys.exit(main())

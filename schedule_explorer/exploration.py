@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from schedule_explorer import token as tokens
@@ -14,10 +15,12 @@ from schedule_explorer.reporting.text import wait_for_table
 from schedule_explorer.results import Failure, Result, Verdict
 from schedule_explorer.runtime import Execution, Trace
 from schedule_explorer.session import Session, session
+from schedule_explorer.states import State
 from schedule_explorer.strategies import Strategy
 from schedule_explorer.strategies.named import named
 from schedule_explorer.strategies.preemption_bound import PreemptionBound
 from schedule_explorer.strategies.replay import Replay
+from schedule_explorer.watching import Watching
 
 __all__ = ["Failure", "Result", "Verdict", "explore", "replay"]
 
@@ -95,7 +98,8 @@ def explore(
                     result.failing += 1
                     if len(result.failures) < _KEPT:
                         result.failures.append(
-                            _failure(body, trace, timeouts, runs, max_steps, first=not result.failures)
+                            _failure(body, trace, timeouts, runs, step_timeout, max_steps,
+                                     first=not result.failures)
                         )
                     if stop_at_first_failure:
                         break
@@ -165,9 +169,29 @@ def replay(
     if trace.failed:
         result.verdict = Verdict.FAILED
         result.failing = 1
-        result.failures.append(Failure(error_of(trace), schedule, trace))
+        result.failures.append(Failure(
+            error_of(trace), schedule, trace, _watch=partial(watch, body, schedule, step_timeout, max_steps)
+        ))
         result.reason = str(result.failures[0].error)
     return result
+
+
+def watch(
+    body: Callable[[], Any], schedule: str, step_timeout: float = 5.0, max_steps: int = 20_000
+) -> tuple[Trace, dict[int, State]]:
+    """Run the execution that a token names, and look around after each of its steps.
+
+    Returns:
+        its trace, and the states by the index of the event that led to each.
+
+    Raises:
+        DivergenceError: as `replay`.
+    """
+    decoded = tokens.decode(schedule)
+    strategy = Watching(decoded.choices, decoded.kinds)
+    with session(step_timeout) as runs:
+        trace = _follow(body, decoded, runs, max_steps, strategy)
+    return trace, strategy.states
 
 
 def error_of(trace: Trace) -> BaseException:
@@ -182,23 +206,25 @@ def error_of(trace: Trace) -> BaseException:
 
 
 def _failure(
-    body: Callable[[], Any], trace: Trace, timeouts: str, runs: Session, max_steps: int, *, first: bool
+    body: Callable[[], Any], trace: Trace, timeouts: str, runs: Session, step_timeout: float, max_steps: int,
+    *, first: bool,
 ) -> Failure:
     """Make a failure; the first is run again at once, which also checks that it replays."""
     token = tokens.encode(trace, timeouts)
+    looked = partial(watch, body, token, step_timeout, max_steps)
     if not first:
         def again() -> Trace:
             with session(5.0) as later:
                 return _again(body, trace, timeouts, later, max_steps)
 
-        return Failure(error_of(trace), token, trace, again)
+        return Failure(error_of(trace), token, trace, again, looked)
     noted = _again(body, trace, timeouts, runs, max_steps)
     if not noted.failed:
         raise DivergenceError(
             f"the schedule that failed with {error_of(trace)!r} passes when it is run again: the body "
             f"{_KEEPS_STATE}, or something uncontrolled decides"
         )
-    return Failure(error_of(noted), token, noted)
+    return Failure(error_of(noted), token, noted, None, looked)
 
 
 def _again(
@@ -220,12 +246,17 @@ def _again(
         ) from error
 
 
-def _follow(body: Callable[[], Any], decoded: tokens.Schedule, runs: Session, max_steps: int) -> Trace:
-    strategy = Replay(decoded.choices, decoded.kinds)
+def _follow(
+    body: Callable[[], Any], decoded: tokens.Schedule, runs: Session, max_steps: int,
+    strategy: Replay | None = None,
+) -> Trace:
+    strategy = strategy or Replay(decoded.choices, decoded.kinds)
     strategy.begin()
     execution = Execution(
         strategy, dict(decoded.tids), timeouts=decoded.timeouts, record=True, max_steps=max_steps
     )
+    if isinstance(strategy, Watching):
+        strategy.watch(execution)
     trace = runs.run(body, execution)
     strategy.finish(trace)
     return trace

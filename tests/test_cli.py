@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -177,7 +179,7 @@ def test_wrong_usage_is_64(capsys: pytest.CaptureFixture[str], arguments: list[s
     assert said in re.sub(r"\s+", " ", err)
 
 
-@pytest.mark.parametrize("command", [[], ["explore"], ["replay"], ["verify"], ["hunt"]])
+@pytest.mark.parametrize("command", [[], ["explore"], ["replay"], ["verify"], ["hunt"], ["report"]])
 def test_help_has_examples(command: list[str]) -> None:
     result = CliRunner().invoke(app, [*command, "--help"])
     assert result.exit_code == 0 and f"schedule-explorer {' '.join(command)}".strip() in result.output
@@ -352,3 +354,52 @@ def test_hunt_knows_the_bugs_of_a_target(
         capsys, "replay", "original_store", found["schedule"], "--bug", bug, "--program", found["program"]
     )
     assert code == 1 and "G4 older value" in again
+
+
+# -- pages -----------------------------------------------------------------------------------------------
+
+
+def test_a_failure_as_a_page_names_the_command_that_replays_it(
+    capsys: pytest.CaptureFixture[str], place: Path
+) -> None:
+    program = ["--program", "swap(a) | swap(a)", "--keys", "a"]
+    code, _, _ = told(capsys, "explore", "racy_cells", *program, "--html", "one.html")
+    assert code == 1
+    page = html.unescape((place / "one.html").read_text())
+    [command] = re.findall(r'<pre id="command">(.*)</pre>', page)
+    arguments = shlex.split(command)
+    assert arguments[:3] == ["schedule-explorer", "replay", "racy_cells"] and arguments[4:] == program
+    code, out, _ = told(capsys, *arguments[1:], "--html", "two.html")
+    assert code == 1 and arguments[3] in out
+    assert html.unescape((place / "two.html").read_text()) == page
+    assert sorted(path.name for path in place.glob("*.html*")) == ["one.html", "two.html"]
+
+
+def test_what_does_not_fail_has_no_page(capsys: pytest.CaptureFixture[str], place: Path) -> None:
+    code, _, err = told(capsys, "explore", "bodies_here:right", "--html", "page.html")
+    assert code == 0 and "nothing failed: page.html was not written" in err
+    assert not (place / "page.html").exists()
+
+
+def test_campaigns_as_a_page(capsys: pytest.CaptureFixture[str], place: Path) -> None:
+    command = ["verify", "racy_cells", "--calls", "1", "--processes", "1", "--json", "v.json"]
+    assert told(capsys, *command, "--html", "v.html")[0] == 1
+    assert told(capsys, "hunt", "racy_cells", "--json", "h.json", "--html", "h.html")[0] == 1
+    code, out, _ = told(capsys, "report", "v.json", "h.json", "--html", "all.html")
+    assert code == 0 and out == "all.html: 2 campaigns\n"
+    pages = {name: (place / f"{name}.html").read_text() for name in ("v", "h", "all")}
+    for part in ("swap(a) | swap(a)", "Executions to the first failure", "racy_cells"):
+        assert all(part in page for page in pages.values()), part
+    assert "Coverage of programs" in pages["v"] and "Coverage of programs" not in pages["h"]
+    assert "2 campaigns" in pages["all"]
+
+
+def test_a_report_of_something_else_is_wrong_usage(capsys: pytest.CaptureFixture[str], place: Path) -> None:
+    (place / "no.json").write_text("{")
+    (place / "other.json").write_text('{"verdict": "proved"}')
+    for name, said in (("no", "no.json cannot be read as JSON"), ("other", "other.json is not what"),
+                       ("missing", "does not exist")):
+        code, _, err = told(capsys, "report", f"{name}.json", "--html", "page.html")
+        assert code == 64 and said in re.sub(r"\s+", " ", err)
+    code, _, err = told(capsys, "explore", "bodies_here:wrong", "--html", "no/page.html")
+    assert code == 64 and "no/page.html cannot be written" in err

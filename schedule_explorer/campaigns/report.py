@@ -47,6 +47,8 @@ class Report:
         rows: figures by the lengths of the threads.
         failures: the first failing programs.
         unfinished: the first programs that have neither been proved nor failed.
+        first_failure: the first failing program, and the programs and executions up to and with it; None
+            where none failed.
         stopped: why the campaign ended before its last program; empty when it did not.
         known: outcomes taken from the journal. With `seconds` and `processes`, a matter of time.
     """
@@ -56,6 +58,7 @@ class Report:
     rows: dict[tuple[int, ...], Row] = field(init=False)
     failures: list[Outcome] = field(default_factory=list)
     unfinished: list[Outcome] = field(default_factory=list)
+    first_failure: dict[str, Any] | None = None
     stopped: str = ""
     known: int = 0
     seconds: float = 0.0
@@ -75,6 +78,12 @@ class Report:
             row.proved += 1
         elif verdict is Verdict.FAILED:
             row.failed += 1
+            if self.first_failure is None:
+                total = self.total
+                self.first_failure = {
+                    "program": outcome.program, "programs": total.programs - total.left,
+                    "executions": total.executions,
+                }  # fmt: skip
             if len(self.failures) < KEPT:
                 self.failures.append(outcome)
         else:
@@ -128,6 +137,7 @@ class Report:
                 {"threads": len(lengths), "calls": list(lengths), **_figures(row)}
                 for lengths, row in self.rows.items()
             ],
+            "to_first_failure": self.first_failure,
             "failures": [outcome.as_json() for outcome in self.failures],
             "unfinished_programs": [outcome.as_json() for outcome in self.unfinished],
             "timing": {

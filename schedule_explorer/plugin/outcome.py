@@ -25,6 +25,7 @@ class Outcome:
         seconds: real time.
         token: the schedule of the failure.
         path: of the file with the failure's explanation.
+        page: of the same as a page.
         command: a line for the shell that replays the failure.
         story: the explanation.
     """
@@ -36,6 +37,7 @@ class Outcome:
     seconds: float = 0.0
     token: str = ""
     path: str = ""
+    page: str = ""
     command: str = ""
     story: str = ""
 

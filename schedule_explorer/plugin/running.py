@@ -115,6 +115,8 @@ def _run(item: pytest.Function, settings: Settings, threads: set[int]) -> None:
             fixtures.body = body
             result = _explored(item, body, settings)
             others |= _real_threads(threads)
+            if isinstance(result, Result) and result.failure is not None:
+                result.failure.watch()  # for its page: what is around the test is there only here
     except ExplorerError as error:
         if body.exited is not None:
             raise body.exited from None
@@ -203,6 +205,7 @@ def _tell(item: pytest.Function, outcome: Outcome, failure: Failure) -> None:
         )
     outcome.command = story.command(item, failure.schedule)
     outcome.path = story.write(item, outcome)
+    outcome.page = story.write_page(item, failure, outcome.command)
     item.user_properties.append(("schedule", failure.schedule))
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from schedule_explorer.errors import DeadlockError, LeakedThreadError
 from schedule_explorer.plugin.outcome import Outcome
+from schedule_explorer.results import Failure
 
 #: below pytest's root directory
 DIRECTORY = os.path.join(".schedule_explorer", "failures")
@@ -47,6 +48,17 @@ def write(item: pytest.Item, outcome: Outcome) -> str:
     return str(path.relative_to(item.config.rootpath))
 
 
+def write_page(item: pytest.Item, failure: Failure, command: str) -> str:
+    """Write the failure as a page beside its file; return its path as `write` does."""
+    path = (item.config.rootpath / DIRECTORY / file_name(item.nodeid)).with_suffix(".html")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        failure.write_html(path, command)
+    except OSError:
+        return ""
+    return str(path.relative_to(item.config.rootpath))
+
+
 def add_to(report: pytest.TestReport, outcome: Outcome, excinfo: pytest.ExceptionInfo[Any]) -> None:
     """Put the explanation into a report, below the traceback, with the command as its last line."""
     if isinstance(excinfo.value, (DeadlockError, LeakedThreadError)):
@@ -54,6 +66,8 @@ def add_to(report: pytest.TestReport, outcome: Outcome, excinfo: pytest.Exceptio
     text = outcome.story
     if outcome.path:
         text += f"\n\nalso written to {outcome.path}"
+    if outcome.page:
+        text += f"\nas a page, with source and state of every step: {outcome.page}"
     text += f"\n\n{outcome.command}"
     title = f"the schedule, in execution {outcome.executions}"
     longrepr: Any = report.longrepr

@@ -21,12 +21,12 @@ from schedule_explorer.runtime import Event, Trace
 #: operations that are no file operations though their names have no dot
 _NO_FILE = frozenset(("load", "store", "update", "sleep"))
 #: a note of these is a value, not an outcome
-_VALUES = frozenset(("store", "update"))
+VALUES = frozenset(("store", "update"))
 
 
 def pinned(event: Event, marks: Collection[int]) -> bool:
     """Say whether an operation must have a row of its own whatever is around it."""
-    return event.index in marks or event.expired or bool(event.note and event.kind not in _VALUES)
+    return event.index in marks or event.expired or bool(event.note and event.kind not in VALUES)
 
 
 def fold(trace: Trace, marks: Collection[int]) -> list[list[Event]]:

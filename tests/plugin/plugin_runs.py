@@ -7,7 +7,8 @@ import re
 import pytest
 
 # In-process runs forget the modules that they import.
-import schedule_explorer.plugin.running  # noqa: F401
+import schedule_explorer.plugin.running
+import schedule_explorer.reporting.html.failure  # noqa: F401
 
 #: the plugin of Hypothesis would import it anew in every run
 PLAIN = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")

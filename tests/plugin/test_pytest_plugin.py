@@ -46,6 +46,10 @@ def test_unmarked():
     [path] = set(re.findall(r"(\.schedule_explorer\S+\.txt)", run.text))
     kept = (pytester.path / path).read_text()
     assert kept.endswith(f"pytest {command} test_it.py::test_race\n") and "The conflict" in kept
+    [page] = set(re.findall(r"(\.schedule_explorer\S+\.html)", run.text))
+    assert page == path.removesuffix(".txt") + ".html"
+    shown = (pytester.path / page).read_text()
+    assert "The conflict: Thread-1" in shown and command in shown and '"noStates":""' in shown
     [case] = [case for case in xml.etree.ElementTree.parse("junit.xml").iter("testcase")
               if case.get("name") == "test_race"]
     properties = {each.get("name"): each.get("value") for each in case.iter("property")}

@@ -178,6 +178,8 @@ def test_plain(): pass
     text = result.stdout.str()
     assert "1 proved, 1 failed, 0 unfinished, 1 without threads: run once" in text, text
     assert re.search(r"^pytest --replay=\S+ test_it.py::test_race$", text, re.MULTILINE)
+    [page] = set(re.findall(r"(\.schedule_explorer\S+\.html)", text))
+    assert "The conflict: Thread-1" in (pytester.path / page).read_text()
     assert 'name="schedule" value="schedule1.' in (pytester.path / "junit.xml").read_text()
 
 
