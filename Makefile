@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench explore mutate prove-explorer readme reports setup test lint
+.PHONY: bench explore mutate prove-explorer readme reports setup soak stress test lint
 .DELETE_ON_ERROR:
 
 $(VENV)/.installed: pyproject.toml
@@ -39,6 +39,16 @@ test: lint
 EXAMPLES ?= 150
 prove-explorer: setup
 	$(BIN)/python -m evidence explorer --examples $(EXAMPLES)
+
+# How often real threads fail, about five minutes: SECONDS of each loop.
+SECONDS ?= 20
+stress: setup
+	$(BIN)/python -m stress --seconds $(SECONDS) --json stress.json
+
+# The store for an hour: several processes, kills, a full disk; the picture is soak.png.
+MINUTES ?= 60
+soak: setup
+	$(BIN)/python -m stress.soak --minutes $(MINUTES) --json soak.json --plot soak.png
 
 # Changes the production store's protocol in a hundred ways and verifies each: about an hour on two cores.
 mutate: setup

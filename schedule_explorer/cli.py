@@ -20,6 +20,7 @@ from schedule_explorer.campaigns import Journal, JournalMismatchError, Limits, P
 from schedule_explorer.campaigns.fingerprint import fingerprint
 from schedule_explorer.campaigns.hunt import Hunt, Huntable, hunt
 from schedule_explorer.campaigns.progress import CampaignProgress
+from schedule_explorer.campaigns.stress import Programs, Stress, StressProgress, amplifiers, failures, stress
 from schedule_explorer.campaigns.table import show
 from schedule_explorer.campaigns.work import quiet
 from schedule_explorer.cli_pages import html_option, report_command, write_campaigns, write_failure
@@ -36,6 +37,8 @@ CODES = {Verdict.PROVED: PROVED, Verdict.FAILED: FAILED, Verdict.UNFINISHED: UNF
 PLAIN_WIDTH = 100
 #: where journals go when nobody says
 JOURNALS = Path(".schedule_explorer")
+#: executions of the one program that a stress loop saw fail, unless told
+FROM_EXECUTIONS = 3000
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -51,6 +54,7 @@ def app() -> None:
       schedule-explorer replay tests/test_cache.py::lost_update schedule1.5a...
       schedule-explorer verify boundary_store --threads 2 --calls 1
       schedule-explorer hunt original_store --threads 1 --calls 2
+      schedule-explorer stress boundary_store --runs 10000 --amplify switch,yields
     """
 
 
@@ -108,6 +112,10 @@ _program = click.option(
 @click.option(
     "--timeouts", type=click.Choice(["any", "quiet"]), default="any", show_default=True,
     help="When a timed wait may run out: at any point, or only when nothing else can run.",
+)  # fmt: skip
+@click.option(
+    "--simplify", type=click.IntRange(min=0), default=100, show_default=True,
+    help="Executions spent on a failing schedule with fewer switches; 0: show the first one.",
 )  # fmt: skip
 @_program
 @_ids
@@ -229,8 +237,78 @@ def verify_command(
     return CODES[report.verdict]
 
 
-@app.command("hunt")
+@app.command("stress")
 @click.argument("target")
+@click.option("--program", help="Run this program only, such as 'save(x, 0) | load(x, 0)'.")
+@click.option("--threads", type=_POSITIVE, default=2, show_default=True, help="Client threads at most.")
+@click.option("--calls", type=_POSITIVE, default=2, show_default=True, help="Calls of one thread at most.")
+@click.option("--total", type=_POSITIVE, help="Calls of all threads together at most.")
+@click.option("--runs", type=_POSITIVE, help="Runs. Default: 10000, unless another bound is given.")
+@click.option("--time-limit", type=_SECONDS, help="Seconds.")
+@click.option("--until-failure", is_flag=True, help="Run until one fails.")
+@click.option(
+    "--amplify", default="", metavar="NAME,...",
+    help=f"Make races likelier: {', '.join(amplifiers.AMPLIFIERS)}."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="For the order of programs, and pauses.")
+@click.option(
+    "--directory", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where the files of the runs are. Default: on the fastest file system.",
+)  # fmt: skip
+@click.option("--hang", type=_SECONDS, default=30.0, show_default=True, help="Seconds until a run hangs.")
+@click.option("--arrays", is_flag=True, help="Real MLX arrays, if the target has the choice.")
+@click.option(
+    "--failures", "files", type=click.Path(file_okay=False, path_type=Path), default=JOURNALS / "stress",
+    show_default=True, help="Where files about failures are written.",
+)  # fmt: skip
+@_ids
+@_keys
+@_bug
+@_json
+def stress_command(
+    target: str, program: str | None, threads: int, calls: int, total: int | None, runs: int | None,
+    time_limit: float | None, until_failure: bool, amplify: str, seed: int, directory: Path | None,
+    hang: float, arrays: bool, files: Path, ids: tuple[Argument, ...] | None,
+    keys: tuple[Argument, ...] | None, bug: str | None, json_file: Path | None,
+) -> int:  # fmt: skip
+    """Run the programs of TARGET on real threads and real files, and count how many runs fail.
+
+    Prints runs, failures, their rate with an interval of 95 %, and runs per second; Ctrl-C prints those so
+    far. Each failure is written to a file that `hunt --from` takes. Exit code: 1 when a run failed, 2 when
+    none did, which proves nothing.
+
+    \b
+    Examples:
+      schedule-explorer stress boundary_store --runs 100000
+      schedule-explorer stress boundary_store --amplify switch,yields,gc --time-limit 60
+      schedule-explorer stress original_store_before_fix --amplify yields,slow-writer --until-failure
+      schedule-explorer stress boundary_store --program 'save(x, 0) | cleanup_request(x)' --directory .
+    """
+    bounded = runs is not None or time_limit is not None or until_failure
+    try:
+        names = amplifiers.named(amplify)
+        options = _options(ids, keys, bug) | amplifiers.options(names) | ({"arrays": True} if arrays else {})
+        figures = stress(
+            _target(target, options),
+            Programs(None if program is None else parse(program), threads, calls, total),
+            Stress(
+                runs if bounded else 10_000, time_limit, until_failure, names, seed, directory, hang, files
+            ),
+            name=target, options=options, progress=StressProgress(output(stderr=True)),
+        )  # fmt: skip
+    except (ValueError, OSError) as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(figures.told())
+    _write(json_file, figures.as_json())
+    return FAILED if figures.failures else UNFINISHED
+
+
+@app.command("hunt")
+@click.argument("target", required=False)
+@click.option(
+    "--from", "failure_file", type=click.Path(path_type=Path), metavar="FILE",
+    help="Look for the failure that a stress loop wrote this file about, in its program.",
+)  # fmt: skip
 @_bug
 @click.option("--threads", type=_POSITIVE, help="Client threads at most. Default: 2.")
 @click.option("--calls", type=_POSITIVE, help="Calls of one thread at most. Default: 3.")
@@ -248,8 +326,9 @@ def verify_command(
 @_json
 @html_option
 def hunt_command(
-    target: str, bug: str | None, programs: int | None, ids: tuple[Argument, ...] | None,
-    keys: tuple[Argument, ...] | None, json_file: Path | None, html_file: Path | None, **given: Any,
+    target: str | None, failure_file: Path | None, bug: str | None, programs: int | None,
+    ids: tuple[Argument, ...] | None, keys: tuple[Argument, ...] | None, json_file: Path | None,
+    html_file: Path | None, **given: Any,
 ) -> int:  # fmt: skip
     """Go through the programs of TARGET, smallest first, until one fails; make it and its schedule small.
 
@@ -262,18 +341,36 @@ def hunt_command(
       schedule-explorer hunt boundary_store --threads 2 --calls 2 --budget 10000
       schedule-explorer hunt original_store --bug 12
       schedule-explorer hunt original_store --bug 'in-hand orphan' --strategy pos --seed 3
+      schedule-explorer hunt --from .schedule_explorer/stress/original_store_before_fix-0-17.json
     """
-    made = _target(target, _options(ids, keys, bug))
-    where, spared = (made.where, made.spared) if isinstance(made, Huntable) else (Hunt(), None)
+    only = None
+    options = _options(ids, keys, bug)
+    if failure_file is not None:
+        if target is not None or options or programs is not None:
+            raise click.UsageError("--from brings the target, its options and the program: give it alone")
+        try:
+            failure = failures.read(failure_file)
+        except failures.FailureFileError as error:
+            raise click.UsageError(str(error)) from None
+        target, options, only = failure.target, dict(failure.options), failure.program
+        made = _target(target, options)
+        where, spared = Hunt(wanted=failure.symptoms, executions=FROM_EXECUTIONS), None
+    elif target is None:
+        raise click.UsageError("Missing argument 'TARGET': name a target, or give --from FILE")
+    else:
+        made = _target(target, options)
+        where, spared = (made.where, made.spared) if isinstance(made, Huntable) else (Hunt(), None)
     changes = {name: value for name, value in given.items() if value is not None}
     if programs is not None:
         changes["enumerated"], changes["drawn"] = programs, min(where.drawn, programs)
     where = replace(where, **changes)
     with quiet():
-        found = hunt(made, where, spared)
+        found = hunt(made, where, spared, only)
         story = found.explain(made) if found is not None else ""
     verdict = Verdict.UNFINISHED if found is None else Verdict.FAILED
-    result: dict[str, Any] = {"verdict": verdict.value, "target": target, "bug": bug}
+    result: dict[str, Any] = {
+        "verdict": verdict.value, "target": target, "bug": bug, "options": options,
+    }  # fmt: skip
     if found is None:
         click.echo("no failure was found within the bounds, which proves nothing")
         _write(json_file, result)

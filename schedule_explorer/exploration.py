@@ -9,12 +9,19 @@ from functools import partial
 from typing import Any
 
 from schedule_explorer import token as tokens
-from schedule_explorer.errors import DeadlockError, DivergenceError, InvalidBodyError, LeakedThreadError
+from schedule_explorer.errors import (
+    DeadlockError,
+    DivergenceError,
+    ExplorerError,
+    InvalidBodyError,
+    LeakedThreadError,
+)
 from schedule_explorer.reporting.progress import Progress
 from schedule_explorer.reporting.text import wait_for_table
 from schedule_explorer.results import Failure, Result, Verdict
 from schedule_explorer.runtime import Execution, Trace
 from schedule_explorer.session import Session, session
+from schedule_explorer.shortest import Along, shortest
 from schedule_explorer.states import State
 from schedule_explorer.strategies import Strategy
 from schedule_explorer.strategies.named import named
@@ -43,6 +50,7 @@ def explore(
     stop_at_first_failure: bool = True,
     step_timeout: float = 5.0,
     max_steps: int = 20_000,
+    simplify: int = 100,
 ) -> Result:
     """Run `body` under every schedule that matters, or as many as the budget allows.
 
@@ -61,6 +69,9 @@ def explore(
         stop_at_first_failure: False goes on, and keeps the first 100 failures.
         step_timeout: seconds of real time that one step may take before it is called blocked.
         max_steps: operations of one execution before it is taken for endless.
+        simplify: executions spent, after the first failure, on one that fails in the same way with fewer
+            switches, which is then the one that is shown; within `time_limit`, and not where
+            `stop_at_first_failure` is False. They count nowhere. 0: show what was found.
 
     Raises:
         InvalidBodyError: `body` is not such a callable.
@@ -69,6 +80,8 @@ def explore(
     """
     _check_body(body)
     _check_limits(max_executions, time_limit, preemption_bound, timeouts, step_timeout, max_steps)
+    if simplify < 0:
+        raise ValueError(f"simplify is {simplify}: give a number of executions, or 0 for none")
     chosen = named(strategy, seed) if strategy is None or isinstance(strategy, str) else strategy
     if preemption_bound is not None:
         chosen = PreemptionBound(chosen, preemption_bound)
@@ -102,6 +115,11 @@ def explore(
                                      first=not result.failures)
                         )
                     if stop_at_first_failure:
+                        until = None if time_limit is None else started + time_limit
+                        simpler = _simpler(
+                            body, trace, timeouts, runs, step_timeout, max_steps, simplify, until
+                        )  # fmt: skip
+                        result.failures[0] = simpler or result.failures[0]
                         break
             shown.update(result)
             if max_executions is not None and result.executions >= max_executions:
@@ -225,6 +243,27 @@ def _failure(
             f"{_KEEPS_STATE}, or something uncontrolled decides"
         )
     return Failure(error_of(noted), token, noted, None, looked)
+
+
+def _simpler(
+    body: Callable[[], Any], trace: Trace, timeouts: str, runs: Session, step_timeout: float, max_steps: int,
+    budget: int, until: float | None,
+) -> Failure | None:
+    """Make a failure with fewer switches than `trace`, see `shortest`; None where none was found."""
+
+    def run(along: Along) -> Trace:
+        return runs.run(body, Execution(along, dict(trace.tids), timeouts=timeouts, max_steps=max_steps))
+
+    def late() -> bool:
+        return until is not None and _monotonic() >= until
+
+    best = shortest(trace, run, budget, late)
+    if best is trace:
+        return None
+    try:
+        return _failure(body, best, timeouts, runs, step_timeout, max_steps, first=True)
+    except ExplorerError:
+        return None  # what was found first does replay
 
 
 def _again(

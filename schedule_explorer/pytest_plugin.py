@@ -15,6 +15,7 @@ time_limit             seconds; 60 where neither this nor `max_executions` is gi
 seed                   for strategies that draw
 preemption_bound       most preemptions; never proved
 timeouts               "any" (default) or "quiet": see `explore`
+simplify               executions spent on a failing schedule with fewer switches; 100
 step_timeout           seconds of real time for one step
 max_steps              operations of one execution
 =====================  ==========================================================================
@@ -47,7 +48,10 @@ _THREADS: pytest.StashKey[set[int]] = pytest.StashKey()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the exploration."""
-    group = parser.getgroup("explore", "exploration of thread schedules")
+    group = parser.getgroup(
+        "explore",
+        "exploration of thread schedules (pytest --explore tests/; pytest --replay=TOKEN path::test)",
+    )
 
     def add(*names: str, **options: Any) -> None:
         group.addoption(*names, default=None, **options)
@@ -67,6 +71,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--explore-seed", dest="explore_seed", metavar="N", type=int, help="seed of strategies that draw")
     add("--explore-timeouts", dest="explore_timeouts", choices=("any", "quiet"),
         help="'any': a timed wait may run out at any point; 'quiet': only when nothing else can run")
+    add("--explore-simplify", dest="explore_simplify", metavar="N", type=_number,
+        help="executions spent on a failing schedule with fewer switches, 100; 0: show the first one")
     group.addoption("--explore-strict", dest="explore_strict", action="store_true", default=False,
                     help="an exploration that is not finished fails its test")
 
@@ -81,6 +87,12 @@ def _time(text: str) -> float:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise pytest.UsageError(f"{text!r} is no number of executions: give 1 or more")
+    return int(text)
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise pytest.UsageError(f"{text!r} is no number of executions: give 0 or more")
     return int(text)
 
 

@@ -107,7 +107,8 @@ class Result:
         executions: complete executions; for a finished optimal DPOR the number of Mazurkiewicz traces.
         blocked: executions cut off because every enabled thread slept.
         deadlocks: executions that ended with a thread blocked for ever.
-        failing: executions that failed; `failures` keeps the first of them.
+        failing: executions that failed; `failures` keeps the first of them, and where the exploration ended
+            with it, in the schedule with the fewest switches that was found (see `shortest`).
         seconds: real time.
     """
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from schedule_explorer.cli import app, main
+from schedule_explorer.cli import app, main, output
 
 TOYS = Path(__file__).parent / "campaigns"
 BODIES = '''
@@ -103,6 +103,14 @@ def test_explore_fails_and_replay_fails_the_same_way(capsys: pytest.CaptureFixtu
     assert again.split("\nfailed after")[0] == out.split("\nfailed after")[0]
 
 
+def test_the_first_schedule_is_shown_when_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    _, simple, _ = told(capsys, "explore", "bodies_here:wrong")
+    _, first, _ = told(capsys, "explore", "bodies_here:wrong", "--simplify", "0")
+    assert simple.count(" -- ") < first.count(" -- ")
+    counts = [re.findall(r"^failed after .* executions \(.*\)", out, re.MULTILINE) for out in (simple, first)]
+    assert counts[0] == counts[1] != []
+
+
 def test_a_schedule_of_another_body_is_unfinished(capsys: pytest.CaptureFixture[str], place: Path) -> None:
     told(capsys, "explore", "bodies_here:wrong", "--json", "verdict.json")
     token = json.loads((place / "verdict.json").read_text())["schedule"]
@@ -156,6 +164,7 @@ def test_one_program_on_a_target(capsys: pytest.CaptureFixture[str], place: Path
         (["explore", "bodies_here:right", "--strategy", "luck"], "luck"),
         (["explore", "bodies_here:right", "--max-executions", "0"], "--max-executions"),
         (["explore", "bodies_here:right", "--time-limit", "0"], "--time-limit"),
+        (["explore", "bodies_here:right", "--simplify", "-1"], "--simplify"),
         (["replay", "bodies_here:right", "nonsense"], "is not a schedule token"),
         (["verify", "nothing_known"], "known are boundary_store, broken, locked_cells, "),
         (["verify", "broken"], "cannot be loaded"),
@@ -179,7 +188,17 @@ def test_wrong_usage_is_64(capsys: pytest.CaptureFixture[str], arguments: list[s
     assert said in re.sub(r"\s+", " ", err)
 
 
-@pytest.mark.parametrize("command", [[], ["explore"], ["replay"], ["verify"], ["hunt"], ["report"]])
+def test_no_color_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert not output().no_color
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert output().no_color
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["explore"], ["replay"], ["verify"], ["stress"], ["hunt"], ["report"]]
+)
 def test_help_has_examples(command: list[str]) -> None:
     result = CliRunner().invoke(app, [*command, "--help"])
     assert result.exit_code == 0 and f"schedule-explorer {' '.join(command)}".strip() in result.output

@@ -22,7 +22,7 @@ _VERDICTS = {Verdict.PROVED: "holds", Verdict.FAILED: "failed", Verdict.UNFINISH
 
 def run(name: str, check: bool, limit: float) -> Outcome:
     """Explore until all is run, with `check` until the first failure."""
-    result = explore(partial(BODIES[name], check=check), time_limit=limit)
+    result = explore(partial(BODIES[name], check=check), time_limit=limit, simplify=0)
     exhausted = result.verdict is Verdict.PROVED
     return Outcome(result.executions, _VERDICTS[result.verdict], exhausted, result.reason)
 

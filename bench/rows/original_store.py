@@ -109,7 +109,7 @@ def _design(barrier: bool, options: Options) -> Table:
     body = orphan_program(barrier=barrier)
     count = 40 if options.quick else 300
     progress(f"the store {when} its fix: {options.repetitions} times {count} executions of each kind")
-    found = explore(body, "random", max_executions=5000)
+    found = explore(body, "random", max_executions=5000, simplify=0)
     if found.failure is None:
         raise NotMeasuredError(f"the race {when} the fix was not found: {found.reason}")
     token = found.failure.schedule

@@ -22,6 +22,7 @@ from schedule_explorer.programs.client import client_body
 from schedule_explorer.programs.enumeration import canonical, programs
 from schedule_explorer.programs.target import Target
 from schedule_explorer.runtime import Choice, Trace
+from schedule_explorer.shortest import size, switches
 from schedule_explorer.strategies import Strategy
 from schedule_explorer.strategies.named import named
 from schedule_explorer.strategies.optimal_dpor import OptimalDPOR
@@ -136,7 +137,9 @@ class Hunted:
         return failure.explain()
 
 
-def hunt(target: Target, where: Hunt, spared: Target | None = None) -> Hunted | None:
+def hunt(
+    target: Target, where: Hunt, spared: Target | None = None, only: Program | None = None
+) -> Hunted | None:
     """Look for a program and a schedule that fail.
 
     Arguments:
@@ -145,13 +148,14 @@ def hunt(target: Target, where: Hunt, spared: Target | None = None) -> Hunted | 
         spared: a target without the bug that is looked for. What fails on it in the wanted way, too, tells
             nothing about the bug and is passed over: a program, as far as the same search sees, or, with
             `Hunt.same_schedule`, an execution that is followed there as far as possible.
+        only: try this program and no other one, such as one that failed on real threads.
 
     Returns:
         The failure, or None when the budget ended without one.
     """
     tried = executions = 0
     seen: set[Program] = set()
-    for program in _candidates(target.alphabet, where):
+    for program in _candidates(target.alphabet, where) if only is None else (only,):
         if where.budget is not None and executions >= where.budget:
             return None
         if program in seen:
@@ -354,16 +358,7 @@ def simplest(target: Target, program: Program, where: Hunt, spared: Target | Non
     for name in dict.fromkeys((where.strategy, "sleep-set-dfs")):
         again = replace(where, strategy=name)
         traces += search(target, program, again, where.shrinking, most=where.shrinking).traces
-    for trace in sorted(traces, key=_size):
+    for trace in sorted(traces, key=size):
         if not (spared and where.same_schedule and _fails_alike(spared, program, trace, where)):
             return trace
     raise ValueError(f"{text(program)} did not fail in {where.shrinking} executions")
-
-
-def switches(trace: Trace) -> int:
-    """Count the events that another thread performed than the one before."""
-    return sum(a.tid != b.tid for a, b in itertools.pairwise(trace.events))
-
-
-def _size(trace: Trace) -> tuple[int, int]:
-    return switches(trace), len(trace.events)

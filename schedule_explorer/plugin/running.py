@@ -160,7 +160,8 @@ def _explored(item: pytest.Function, body: Body, settings: Settings) -> Result |
                 return replay(body, settings.token, **settings.limits)
             return explore(
                 body, _strategy(settings), max_executions=settings.max_executions,
-                time_limit=settings.time_limit, timeouts=settings.timeouts, **settings.limits,
+                time_limit=settings.time_limit, timeouts=settings.timeouts, simplify=settings.simplify,
+                **settings.limits,
             )
         except _NoThreads as alone:
             return alone.trace

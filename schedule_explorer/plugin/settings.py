@@ -19,8 +19,8 @@ STRATEGIES = ("optimal-dpor", "sleep-set-dfs", "random", "pct", "pos")
 TIME_LIMIT = 60.0
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "ms": 0.001}
 _ARGUMENTS = (
-    "strategy", "max_executions", "time_limit", "seed", "preemption_bound", "timeouts", "step_timeout",
-    "max_steps",
+    "strategy", "max_executions", "time_limit", "seed", "preemption_bound", "timeouts", "simplify",
+    "step_timeout", "max_steps",
 )
 
 
@@ -30,7 +30,8 @@ class Settings:
 
     Attributes:
         strategy: a name, a `Strategy` instance, or None: the portfolio.
-        max_executions, time_limit, seed, preemption_bound, timeouts: see `explore`; `time_limit` in seconds.
+        max_executions, time_limit, seed, preemption_bound, timeouts, simplify: see `explore`; `time_limit` in
+            seconds.
         token: the schedule to replay, in place of an exploration.
         strict: an unfinished exploration fails.
         limits: `step_timeout` and `max_steps` where the marker gives them; see `explore`.
@@ -42,6 +43,7 @@ class Settings:
     seed: int = 0
     preemption_bound: int | None = None
     timeouts: str = "any"
+    simplify: int = 100
     token: str | None = None
     strict: bool = False
     limits: dict[str, Any] = field(default_factory=dict)
@@ -74,7 +76,7 @@ def settings_of(item: pytest.Item) -> Settings | None:
     found = Settings(**given, strict=option.explore_strict, token=option.explore_replay, limits=limits)
     chosen = {
         "max_executions": option.explore_executions, "time_limit": option.explore_time,
-        "seed": option.explore_seed, "timeouts": option.explore_timeouts,
+        "seed": option.explore_seed, "timeouts": option.explore_timeouts, "simplify": option.explore_simplify,
     }
     found = replace(found, **{name: value for name, value in chosen.items() if value is not None})
     if option.explore not in (None, PORTFOLIO):

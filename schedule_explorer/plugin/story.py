@@ -69,7 +69,7 @@ def add_to(report: pytest.TestReport, outcome: Outcome, excinfo: pytest.Exceptio
     if outcome.page:
         text += f"\nas a page, with source and state of every step: {outcome.page}"
     text += f"\n\n{outcome.command}"
-    title = f"the schedule, in execution {outcome.executions}"
+    title = f"the schedule (first failure in execution {outcome.executions})"
     longrepr: Any = report.longrepr
     if hasattr(longrepr, "addsection"):
         longrepr.addsection(title, text)

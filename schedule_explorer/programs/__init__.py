@@ -12,13 +12,14 @@ from schedule_explorer.programs.calls import Call, Program, parse, text
 from schedule_explorer.programs.client import Tally, client_body
 from schedule_explorer.programs.enumeration import canonical, programs, sizes
 from schedule_explorer.programs.finding import UnknownTargetError, find, known
-from schedule_explorer.programs.target import Target
+from schedule_explorer.programs.target import RealTarget, Target
 
 __all__ = [
     "Alphabet",
     "Call",
     "Method",
     "Program",
+    "RealTarget",
     "Tally",
     "Target",
     "UnknownTargetError",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,13 +53,9 @@ def client_body(target: Target, program: Program, tally: Tally | None = None) ->
     def body() -> None:
         system = target.make(fresh_dir())
         history = History()
-        values = [sum(map(len, program[:number])) + 1 for number in range(len(program))]
 
         def client(number: int) -> None:
-            for place, call in enumerate(program[number]):
-                recorded = history.begin(number, call, values[number] + place)
-                history.end(recorded, target.perform(system, recorded))
-                recorded.seen = target.look(system, recorded, history)
+            make_calls(target, system, history, program, number)
 
         at_quiescence(lambda trace: judge(target, system, history, trace, tally))
         threads = [
@@ -76,8 +72,41 @@ def client_body(target: Target, program: Program, tally: Tally | None = None) ->
     return body
 
 
+def make_calls(target: Target, system: Any, history: History, program: Program, number: int) -> None:
+    """Be one client thread: make its calls one after the other, and look at what must hold after each.
+
+    Arguments:
+        number: of the thread within `program`, from 0.
+
+    Raises:
+        Exception: whatever a call raises, or the target has to say.
+    """
+    value = sum(map(len, program[:number])) + 1
+    for place, call in enumerate(program[number]):
+        recorded = history.begin(number, call, value + place)
+        history.end(recorded, target.perform(system, recorded))
+        recorded.seen = target.look(system, recorded, history)
+
+
 def judge(target: Target, system: Any, history: History, trace: Trace, tally: Tally | None = None) -> None:
     """Check an execution at whose end nothing moves any more.
+
+    Raises:
+        NotLinearizableError: some interval order of the history is not one of the specification.
+        Exception: whatever the target has to say of what is left.
+    """
+    execution = current_execution()
+    repeated = execution is not None and execution.record
+    judge_orders(target, system, history, orders(history, trace), None if repeated else tally)
+
+
+def judge_orders(
+    target: Target, system: Any, history: History, found: Iterable[list[Recorded]], tally: Tally | None = None
+) -> None:
+    """Check what was done, when nothing moves any more.
+
+    Arguments:
+        found: the interval orders that the history has; on real threads that is one.
 
     Raises:
         NotLinearizableError: some interval order of the history is not one of the specification.
@@ -87,14 +116,12 @@ def judge(target: Target, system: Any, history: History, trace: Trace, tally: Ta
         Recorded(-1, call, 0, LAST + 2 * i, LAST + 2 * i + 1, result)
         for i, (call, result) in enumerate(target.observe(system))
     ]
-    execution = current_execution()
-    repeated = execution is not None and execution.record
-    for order in orders(history, trace):
-        if tally is not None and not repeated:
+    for order in found:
+        if tally is not None:
             tally.histories += 1
         target.check_order(order)
         order += last
-        found = check(order, target.specification)
-        if not found:
-            raise NotLinearizableError(explanation(order, target.specification, found))
+        linearization = check(order, target.specification)
+        if not linearization:
+            raise NotLinearizableError(explanation(order, target.specification, linearization))
     target.at_quiescence(system, history)

@@ -52,3 +52,21 @@ class Target(Protocol):
 
     def at_quiescence(self, system: Any, history: History) -> None:
         """Check what must hold when nothing moves any more. Nothing of it is a step."""
+
+
+@runtime_checkable
+class RealTarget(Target, Protocol):
+    """A target that also runs on real threads, where nobody sees its steps and no thread can be stopped."""
+
+    def needs_explorer(self) -> str:
+        """Say what of it there is only in an execution of the explorer; empty when it runs without."""
+
+    def idle(self, system: Any) -> bool:
+        """Say whether the object has nothing left to do, so that no thread of its own will move.
+
+        Asked when no client runs any more, again and again. It must not say so while a thread of the object
+        can still change anything: what is checked at quiescence would be checked too early.
+        """
+
+    def close(self, system: Any) -> None:
+        """End all threads of the object, after everything was checked."""

@@ -39,7 +39,7 @@ from schedule_explorer.runtime import Event, Trace
 #: kinds that only say that a thread or its work is over
 _ENDS = frozenset(("thread.begin", "thread.start", "thread.join", "thread.is_alive", "queue.join"))
 #: what only guards the data
-_GUARDS = ("lock.", "condition.", "semaphore.")
+GUARDS = ("lock.", "condition.", "semaphore.")
 #: (a wrote, b wrote, c wrote): interleavings that no serial order explains
 _UNSERIALIZABLE = frozenset(
     ((False, True, False), (True, True, False), (False, True, True), (True, False, True))
@@ -58,8 +58,8 @@ def find_conflict(trace: Trace, switches: Switches) -> Conflict:
     """Choose the pair by the rule above; no marks when no two threads conflict."""
     tail = observing_tail(trace)
     plain = [event for event in trace.events if event.kind not in _ENDS]
-    data = [event for event in plain if not event.kind.startswith(_GUARDS)]
-    locks = [event for event in plain if event.kind.startswith(_GUARDS)]
+    data = [event for event in plain if not event.kind.startswith(GUARDS)]
+    locks = [event for event in plain if event.kind.startswith(GUARDS)]
     stages: list[list[Event]] = [data, locks]
     for stage in stages:
         shape = max(_shapes(trace, stage, switches, tail), default=None)

@@ -7,6 +7,7 @@ from schedule_explorer.reporting import names as naming
 from schedule_explorer.reporting.conflict import Conflict, find_conflict
 from schedule_explorer.reporting.layout import render
 from schedule_explorer.reporting.names import Names
+from schedule_explorer.reporting.pattern import find_pattern
 from schedule_explorer.reporting.story import Story
 from schedule_explorer.reporting.switches import Switches
 from schedule_explorer.reporting.waits import cycle_acquires, wait_for_table
@@ -19,9 +20,10 @@ def explain(trace: Trace, error: BaseException, token: str) -> str:
     """Tell the execution.
 
     First what was raised and on which line, or who waits for whom; then the operations that conflict
-    (see `conflict`); then the schedule, a column a thread and a row an operation, with the reason of each
-    switch below the operation where a thread stopped, boring steps folded (see `folding`) and the row
-    where the error was raised marked ``!!!``. The last line is the token that replays it.
+    (see `conflict`), and the name of the mistake where it has one (see `pattern`); then the schedule, a
+    column a thread and a row an operation, with the reason of each switch below the operation where a
+    thread stopped, boring steps folded (see `folding`) and the row where the error was raised marked
+    ``!!!``. The last line is the token that replays it.
     """
     names = Names(trace)
     switches = Switches(trace, names)
@@ -62,7 +64,12 @@ def _conflict(trace: Trace, conflict: Conflict, story: Story, *, cycle: bool) ->
     names = [story.names.thread(event.tid) for event in events]
     cells = [" ".join(story.cell(event).fit(50)) for event in events]
     width, room = max(map(len, names)), max(map(len, cells))
-    return [title, *(
-        f"  <{number}> {name:<{width}}  {cell:<{room}}  {naming.line_in_function(event.frames)}".rstrip()
-        for number, (event, name, cell) in enumerate(zip(events, names, cells, strict=True), 1)
-    )]
+    pattern = find_pattern(trace, conflict)
+    return [
+        title,
+        *(
+            f"  <{number}> {name:<{width}}  {cell:<{room}}  {naming.line_in_function(event.frames)}".rstrip()
+            for number, (event, name, cell) in enumerate(zip(events, names, cells, strict=True), 1)
+        ),
+        *([str(pattern)] if pattern is not None else []),
+    ]

@@ -43,6 +43,8 @@ SYMPTOMS: dict[str, str] = {
     "G13 dead writer": "a save was accepted after the writer had died",
     "G14 linearizable": "no order of the calls explains what they returned",
 }
+#: those that only a trace shows
+OF_TRACE = frozenset({"G4 good file gone", "G7 waits", "G13 dead writer"})
 
 
 class BrokenGuaranteeError(Exception):
@@ -118,6 +120,7 @@ class Scene:
     """What the oracles at the end are given.
 
     Attributes:
+        trace: of the execution; None on real threads, where nobody looks for what is `OF_TRACE`.
         loaded: for each (id, key) whether the store has it and the value that it loads.
         files: the value of each snapshot file; None where it cannot be read.
         directories: request ids that have a directory of their own.
@@ -129,7 +132,7 @@ class Scene:
 
     system: System
     calls: tuple[Recorded, ...]
-    trace: Trace
+    trace: Trace | None
     loaded: Mapping[tuple[Any, Any], tuple[bool, int | None]]
     files: Mapping[str, int | None]
     directories: frozenset[str]
@@ -248,7 +251,8 @@ def _good_files(scene: Scene) -> Found:
 
 
 def _waits(scene: Scene) -> Found:
-    for call in scene.calls:
+    for call in scene.calls if scene.trace is not None else ():
+        assert scene.trace is not None
         if call.call.name in ("save", "load", "has") and call.returned is not None:
             for event in scene.trace.events[call.before + 1 : call.last + 1]:
                 if event.forced:
@@ -283,7 +287,7 @@ def _outside(scene: Scene) -> Found:
 
 
 def _dead_writer(scene: Scene) -> Found:
-    if scene.died_at is not None:
+    if scene.died_at is not None and scene.trace is not None:
         for save in scene.saves():
             own = (e.index for e in scene.trace.events[save.before + 1 :] if e.tid == save.tid)
             if next(own, -1) > scene.died_at:

@@ -79,3 +79,13 @@ class StoreSpecification:
         if call.name in ("cleanup_all", "shutdown"):
             return self._ids
         return (str(call.arguments[0]),)
+
+
+class RefusingSpecification(StoreSpecification):
+    """That of a store with a byte budget, which may refuse a save: that leaves no trace."""
+
+    def outcomes(self, state: StoreTable, recorded: Recorded) -> Iterable[tuple[StoreTable, Any]]:
+        """Yield the outcome of a call, and for a save that it was refused."""
+        yield from super().outcomes(state, recorded)
+        if recorded.call.name == "save" and not state.closed:
+            yield state, False

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mlx.core as mx
+
 from schedule_explorer.interposition.faults import Fault, declare
 from schedule_explorer.oracles.history import History, Recorded, precedes
 from schedule_explorer.oracles.linearizability import Specification
@@ -18,6 +20,7 @@ from schedule_explorer.programs.alphabet import Alphabet, Method
 from schedule_explorer.programs.calls import Call
 from schedule_explorer.runtime import Trace, current_execution
 from schedule_explorer.targets.store_guarantees import (
+    OF_TRACE,
     SYMPTOMS,
     WRITER,
     BrokenGuaranteeError,
@@ -50,6 +53,7 @@ class StoreSetting:
         faults: what the disk may do.
         max_pending_bytes: the byte budget of the store; a save is of one byte up to the ninth.
         watch: symptoms looked for, out of `store_guarantees.SYMPTOMS`; None: all of them.
+        arrays: snapshots are MLX arrays, which no ledger knows of; else bytes.
 
     Raises:
         ValueError: a method or a symptom is unknown.
@@ -62,6 +66,7 @@ class StoreSetting:
     faults: tuple[Fault, ...] = ()
     max_pending_bytes: int | None = None
     watch: frozenset[str] | None = None
+    arrays: bool = False
 
     def __post_init__(self) -> None:
         for known, given in ((METHODS, self.methods), (SYMPTOMS, self.watch or ())):
@@ -162,10 +167,11 @@ class StoreTarget(ABC):
 
     def _be_silent(self) -> None:
         execution = current_execution()
+        if execution is None:
+            return
         logger, before = self._logger, self._logger.disabled
         logger.disabled = True
-        if execution is not None:
-            execution.at_end.append(lambda: setattr(logger, "disabled", before))
+        execution.at_end.append(lambda: setattr(logger, "disabled", before))
 
     def perform(self, system: System, recorded: Recorded) -> Any:
         """Make the call."""
@@ -185,7 +191,9 @@ class StoreTarget(ABC):
         if store is None:
             return False if name in ("save", "has") else None
         if name == "save":
-            return store.save(*arguments, [Payload(system.ledger, recorded.value)], states)
+            value: Any = recorded.value
+            kept = array_of(value) if self.setting.arrays else Payload(system.ledger, value)
+            return store.save(*arguments, [kept], states)
         if name == "load":
             try:
                 return value_of(store.load(*arguments))
@@ -229,18 +237,18 @@ class StoreTarget(ABC):
             BrokenGuaranteeError: a guarantee is broken.
         """
         execution = current_execution()
-        assert execution is not None
         loaded: dict[tuple[Any, Any], tuple[bool, int | None]] = {}
         if system.store is not None:
             for request_id in self.setting.ids:
                 for key in self.setting.keys:
                     found = value_of(system.store.load(request_id, key))
                     loaded[request_id, key] = (system.store.has(request_id, key), found)
-        threads = tuple(thread.name for thread in execution.threads if not thread.finished)
+        alive = () if execution is None else (t.name for t in execution.threads if not t.finished)
+        trace = None if execution is None else execution.trace
         broken(
             Scene(
-                system, tuple(system.history), execution.trace, loaded, **self.scene_of(system),
-                outside=self._outside(system), hostile=self.setting.hostile, threads=threads,
+                system, tuple(system.history), trace, loaded, **self.scene_of(system),
+                outside=self._outside(system), hostile=self.setting.hostile, threads=tuple(alive),
             ),
             self.setting.watched,
         )  # fmt: skip
@@ -260,6 +268,18 @@ class StoreTarget(ABC):
     def at_quiescence(self, system: System, history: History) -> None:  # noqa: B027 - there is nothing more
         """Everything was looked at in `observe`."""
 
+    # -- on real threads ---------------------------------------------------------------------------
+
+    def needs_explorer(self) -> str:
+        """Faults, what is seen in a trace, and the threads of a store that is not there any more."""
+        if self.setting.faults:
+            return "its disk fails or hangs when the explorer says so"
+        if "drop" in self.setting.methods:
+            return "a store is dropped, and only the explorer knows what becomes of its thread"
+        if not self.setting.watched - OF_TRACE:
+            return f"it looks for {', '.join(sorted(self.setting.watched))} in the trace"
+        return ""
+
 
 def died_at(trace: Trace) -> int | None:
     """Return the last event of a writer that ended with an error, or None."""
@@ -272,6 +292,11 @@ def died_at(trace: Trace) -> int | None:
 def states(snapshot: list[Any]) -> tuple[list[dict[str, Any]], None]:
     """Be the extractor: one layer with a few bytes, which are the value of the save."""
     return [{"state": tuple(snapshot), "meta_state": "", "class_name": "KVCache"}], None
+
+
+def array_of(value: int) -> Any:
+    """Return an MLX array with that value, not yet computed: who saves it computes it."""
+    return mx.array([value], dtype=mx.int32) + mx.zeros(1, dtype=mx.int32)
 
 
 def value_of(layers: list[dict[str, Any]] | None) -> int | None:

@@ -282,11 +282,29 @@ def test_joins_in_time():
     assert "A timed wait" not in Run(pytester, RACE, "--explore").text
 
 
+def test_the_schedule_that_is_shown_has_fewer_switches_unless_the_first_is_asked_for(
+    pytester: pytest.Pytester,
+) -> None:
+    def shown(*options: str, mark: str = "") -> tuple[int, str]:
+        run = Run(pytester, mark + RACE.lstrip(), *options)
+        run.outcomes(failed=1)
+        run.says("0 proved, 1 failed, 0 unfinished; 2 executions")
+        # A row of the schedule for each time that a thread stops.
+        return len(re.findall(r"^ .* -- ", run.text, re.MULTILINE)), run.text
+
+    simple, text = shown("--explore=optimal-dpor")
+    first, _ = shown("--explore=optimal-dpor", "--explore-simplify=0")
+    marked, _ = shown(mark="@pytest.mark.explore(simplify=0)\n")
+    assert simple < first == marked
+    assert "The pattern: lost update. " in text and "the schedule (first failure in execution 2)" in text
+
+
 def test_arguments_are_checked(pytester: pytest.Pytester) -> None:
     wrong = Run(pytester, "@pytest.mark.explore(executions=3)\ndef test_it(): pass\n")
     assert "has no argument executions: it takes strategy, max_executions" in wrong.text
     assert "'soon' is no time" in Run(pytester, "", "--explore-time=soon").text
     assert "'0' is no number" in Run(pytester, "", "--explore-executions=0").text
+    assert "'-1' is no number" in Run(pytester, "", "--explore-simplify=-1").text
     unknown = Run(pytester, RACE, "--explore=guess")
     assert unknown.result.ret == pytest.ExitCode.USAGE_ERROR
 

@@ -63,7 +63,7 @@ class Program:
     def failure(self) -> Failure:
         """Run it once, and return how it failed."""
         strategy = Scripted(self.schedule, self.others)
-        result = explore(self.body, strategy, max_executions=1, timeouts=self.timeouts)
+        result = explore(self.body, strategy, max_executions=1, timeouts=self.timeouts, simplify=0)
         assert result.failure is not None, "the schedule of this program no longer fails"
         return result.failure
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 import safetensors
 
+from schedule_explorer.campaigns.stress.runs import wait_until
 from schedule_explorer.targets.original_store import OriginalStore
 
 WRITER = "snapshot-writer"
@@ -109,10 +109,7 @@ def loaded(store: OriginalStore, request_id: str, count: int = 1) -> Any:
 
 def eventually(condition: Callable[[], bool]) -> None:
     """Wait until the condition holds."""
-    limit = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < limit, "it did not come true"
-        time.sleep(0.001)
+    assert wait_until(condition, 10), "it did not come true"
 
 
 def settle(store: OriginalStore) -> None:

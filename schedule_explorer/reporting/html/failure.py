@@ -17,6 +17,7 @@ from schedule_explorer.reporting.html.rows import Row, rows_of, shown
 from schedule_explorer.reporting.html.sources import Sources
 from schedule_explorer.reporting.html.steps import Pools
 from schedule_explorer.reporting.names import Names
+from schedule_explorer.reporting.pattern import find_pattern
 from schedule_explorer.reporting.story import Story
 from schedule_explorer.reporting.switches import Switches
 from schedule_explorer.reporting.waits import cycle_acquires, wait_for_table
@@ -100,6 +101,7 @@ def failure_data(
             **({"value": 1} if event.kind in VALUES else {}),
             **({"quiet": 1} if event.index in quiet else {}),
         })  # fmt: skip
+    pattern = find_pattern(trace, conflict)
     rows = rows_of(trace, story, switches, lane_of, quiet, marks)
     threads = [printable(names.thread(tid)) for tid in tids]
     script = {
@@ -109,6 +111,7 @@ def failure_data(
     head = {
         "errors": _errors(trace, error, names, sources),
         "conflict": printable(story.title(conflict, cycle=bool(acquires))),
+        "pattern": "" if pattern is None else printable(str(pattern)),
         "marked": [_marked(trace.events[index], number, story) for index, number in marks.items()],
         "token": token, "command": printable(command), "steps": len(steps), "quiet": len(quiet),
         "table": printable(wait_for_table(trace).partition("\n")[2]) if trace.deadlock else "",

@@ -6,6 +6,9 @@ from schedule_explorer.targets.store_specification import StoreSpecification
 __all__ = ["BoundaryStoreTarget", "StoreSpecification", "target"]
 
 
-def target(ids: tuple[str, ...] = ("x", "y"), keys: tuple[int, ...] = (0, 1)) -> BoundaryStoreTarget:
-    """Return the target with these request ids and token counts; the entry point ``boundary_store``."""
-    return BoundaryStoreTarget(ids, keys)
+def target(
+    ids: tuple[str, ...] = ("x", "y"), keys: tuple[int, ...] = (0, 1), *,
+    max_pending_bytes: int | None = None, arrays: bool = False,
+) -> BoundaryStoreTarget:  # fmt: skip
+    """Return the target, which see for its options; the entry point ``boundary_store``."""
+    return BoundaryStoreTarget(ids, keys, max_pending_bytes=max_pending_bytes, arrays=arrays)

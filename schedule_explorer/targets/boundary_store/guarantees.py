@@ -26,6 +26,10 @@ class GuardedBoundaryStoreTarget(StoreTarget):
         super().__init__("boundary_store", setting or StoreSetting(), "store")
         self._plain = BoundaryStoreTarget(self.setting.ids, self.setting.keys)
 
+    def needs_explorer(self) -> str:
+        """The trace."""
+        return "its oracles read the trace"
+
     def make_store(self, base: Path) -> BoundarySnapshotStore:
         """Make a store."""
         return BoundarySnapshotStore(base, max_pending_bytes=self.setting.max_pending_bytes)

@@ -149,7 +149,7 @@ def judge(name: str, seconds: float) -> Row:
             try:
                 result = explore(
                     client_body(stage.target(), program), "optimal-dpor", time_limit=left,
-                    max_executions=min(most, stage.executions), timeouts=stage.timeouts,
+                    max_executions=min(most, stage.executions), timeouts=stage.timeouts, simplify=0,
                 )  # fmt: skip
             except ExplorerError as error:
                 oracle = f"{type(error).__name__}: {error}"

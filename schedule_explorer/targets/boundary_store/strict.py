@@ -40,6 +40,10 @@ class StrictBoundaryStoreTarget(BoundaryStoreTarget):
             setattr(store._state, name, _guarded(store._state, name, store._lock))
         return store
 
+    def needs_explorer(self) -> str:
+        """Virtual time."""
+        return "it asks that no virtual time passes"
+
     def perform(self, system: BoundarySnapshotStore, recorded: Recorded) -> Any:
         """Make the call; nothing is stuck, so no wait runs out: no virtual time passes."""
         began = _now()
@@ -128,6 +132,10 @@ class StubbornDiskTarget(BoundaryStoreTarget):
         self._faults = faults
         #: threads of clients whose last cleanup was not complete
         self._incomplete: set[int] = set()
+
+    def needs_explorer(self) -> str:
+        """Faults."""
+        return "its disk fails when the explorer says so"
 
     def make(self, root: Path) -> BoundarySnapshotStore:
         """Make a store on the failing disk."""

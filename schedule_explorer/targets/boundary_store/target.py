@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from schedule_explorer.oracles.linearizability import Specification
 from schedule_explorer.oracles.quiescence import unobserved
 from schedule_explorer.programs.alphabet import Alphabet, Method
 from schedule_explorer.programs.calls import Call
-from schedule_explorer.targets.store_specification import StoreSpecification
+from schedule_explorer.targets.store_specification import RefusingSpecification, StoreSpecification
+from schedule_explorer.targets.store_target import array_of, states, value_of
 from store import BoundarySnapshotStore, codec
 
 METHODS = (
@@ -28,20 +29,29 @@ class BoundaryStoreTarget:
     Arguments:
         ids: request ids of the alphabet.
         keys: token counts of the alphabet.
+        max_pending_bytes: the byte budget of the store, of which a save takes one or two; a save may be
+            refused then. None: that which a store has unless told.
+        arrays: snapshots are MLX arrays, not bytes.
     """
 
     name = "boundary_store"
 
-    def __init__(self, ids: tuple[str, ...] = ("x", "y"), keys: tuple[int, ...] = (0, 1)) -> None:
+    def __init__(
+        self, ids: tuple[str, ...] = ("x", "y"), keys: tuple[int, ...] = (0, 1), *,
+        max_pending_bytes: int | None = None, arrays: bool = False,
+    ) -> None:  # fmt: skip
         self.alphabet = Alphabet(
             METHODS, {"id": ids, "key": keys, "cleanup": (False, True)}, symmetric=("id", "key")
         )
-        self.specification: Specification = StoreSpecification(ids)
+        refusing = max_pending_bytes is not None
+        self.specification: Specification = (RefusingSpecification if refusing else StoreSpecification)(ids)
+        self._options: dict[str, Any] = {"max_pending_bytes": max_pending_bytes} if refusing else {}
+        self._states = _array_states if arrays else _states
         self._keys = [(request_id, key) for request_id in ids for key in keys]
 
     def make(self, root: Path) -> BoundarySnapshotStore:
         """Make a store."""
-        return BoundarySnapshotStore(root)
+        return BoundarySnapshotStore(root, **self._options)
 
     def perform(self, system: BoundarySnapshotStore, recorded: Recorded) -> Any:
         """Make the call. A cleanup that gave up waiting has forgotten all the same: that is its result."""
@@ -49,7 +59,7 @@ class BoundaryStoreTarget:
         arguments: tuple[Any, ...] = recorded.call.arguments
         if name == "save":
             request_id, key = arguments
-            return system.save(request_id, key, [recorded.value], _states)
+            return system.save(request_id, key, [recorded.value], self._states)
         if name == "load":
             return value_of(system.load(*arguments))
         if name == "shutdown":
@@ -72,8 +82,7 @@ class BoundaryStoreTarget:
         except FileNotFoundError:
             return frozenset()  # shut down, with a cleanup
         with unobserved():  # a file of the live tree never changes
-            found = {value_of(codec.read(os.path.join(live, name))) for name in names}
-        return frozenset(value for value in found if value is not None)
+            return frozenset(_values(os.path.join(live, name) for name in names))
 
     def check_order(self, order: Sequence[Recorded]) -> None:
         """G1: when a cleanup returned, no file was left of a save that returned before it began."""
@@ -115,11 +124,41 @@ class BoundaryStoreTarget:
         return [(Call("load", key), value_of(system.load(*key))) for key in self._keys]
 
 
+    # -- on real threads ---------------------------------------------------------------------------
+
+    def needs_explorer(self) -> str:
+        """Nothing."""
+        return ""
+
+    def idle(self, system: BoundarySnapshotStore) -> bool:
+        """Say whether the writer waits for a reason to move, or has ended."""
+        with system._lock:
+            return system._writer._idle or not system._writer.running
+
+    def close(self, system: BoundarySnapshotStore) -> None:
+        """Shut down."""
+        system.shutdown(cleanup=True)
+
+
+def _values(paths: Iterable[str]) -> Iterable[int]:
+    """Yield the values of files; one may go away meanwhile, on real threads."""
+    for path in paths:
+        try:
+            value = value_of(codec.read(path))
+        except Exception:
+            if os.path.lexists(path):
+                raise
+        else:
+            if value is not None:
+                yield value
+
+
 def _states(snapshot: list[Any]) -> tuple[list[dict[str, Any]], None]:
     """The extractor: one layer with a few bytes, which are the value of the save."""
     return [{"state": (str(snapshot[0]).encode(),), "meta_state": "", "class_name": "KVCache"}], None
 
 
-def value_of(layers: list[dict[str, Any]] | None) -> int | None:
-    """Return the value that a loaded snapshot was saved with."""
-    return None if layers is None else int(layers[0]["state"][0])
+def _array_states(snapshot: list[Any]) -> tuple[list[dict[str, Any]], None]:
+    """The same as an MLX array."""
+    return states([array_of(snapshot[0])])
+

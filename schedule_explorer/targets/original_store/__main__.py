@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import sys
 
 from schedule_explorer import Result, explore, replay
-from schedule_explorer.runtime import Trace
+from schedule_explorer.shortest import size
 from schedule_explorer.targets.original_store import orphan_program
 
 
@@ -30,7 +29,7 @@ def _tell() -> int:
         print(f"the race was not found: {before.verdict.value}, {before.reason}")
         return 1
     # The story with the fewest switches is the easiest to follow.
-    failure = min(before.failures, key=lambda found: (_switches(found.trace), len(found.trace.events)))
+    failure = min(before.failures, key=lambda found: size(found.trace))
     print(failure.explain())
     print(f"\n{before.failing} of {_count(before)} fail; shown is the one with the fewest switches")
     again = replay(orphan_program(barrier=False), failure.schedule)
@@ -41,10 +40,6 @@ def _tell() -> int:
     slow = explore(orphan_program(barrier=True), "sleep-set-dfs", time_limit=60)
     print(f"  where any wait may time out: {_outcome(slow)}")
     return 0 if again.failure is not None else 1
-
-
-def _switches(trace: Trace) -> int:
-    return sum(a.tid != b.tid for a, b in itertools.pairwise(trace.events))
 
 
 def _count(result: Result) -> str:

@@ -55,14 +55,14 @@ class OriginalStoreTarget(StoreTarget):
         return os.path.join(system.base, "_boundary_snapshots", request_id)
 
     def scene_of(self, system: System) -> dict[str, Any]:
-        """Look at the directory, the tables and what was renamed."""
+        """Look at the directory, the tables and, in a trace, what was renamed."""
         execution = current_execution()
-        assert execution is not None
+        events = () if execution is None else execution.trace.events
         root = system.base / "_boundary_snapshots"
         files = {str(path.relative_to(root)): _value(path) for path in sorted(root.rglob("*.safetensors"))}
         directories = {name for name in self.setting.ids if (root / name).is_dir()}
         renamed = (
-            _PUBLISHED.fullmatch(str(event.target)) for event in execution.trace.events
+            _PUBLISHED.fullmatch(str(event.target)) for event in events
             if event.kind == "rename" and not event.note
         )  # fmt: skip
         return {
@@ -70,8 +70,28 @@ class OriginalStoreTarget(StoreTarget):
             "directories": frozenset() if self.setting.hostile else frozenset(directories),
             "published": frozenset((found[1], int(found[2])) for found in renamed if found),
             "tables": "" if system.store is None else _tables(system.store),
-            "died_at": died_at(execution.trace),
+            "died_at": None if execution is None else died_at(execution.trace),
         }
+
+    # -- on real threads ---------------------------------------------------------------------------
+
+    def idle(self, system: System) -> bool:
+        """Say whether every writer waits at an empty queue, or has ended."""
+        return all(_is_idle(store) for store in (system.store, *system.siblings))
+
+    def close(self, system: System) -> None:
+        """Shut every store down."""
+        for store in (system.store, *system.siblings):
+            store.shutdown()
+
+
+def _is_idle(store: OriginalStore) -> bool:
+    """A `put` takes the writer off the list of those who wait, with the lock of the queue in its hands."""
+    with store._queue.mutex:
+        waiting: Any = store._queue.not_empty
+        if waiting._waiters:
+            return True
+    return not store._writer.is_alive()
 
 
 def _value(path: Path) -> int | None:
