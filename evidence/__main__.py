@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from evidence import explorer, mutants, speed, verification, zoo
+from evidence import explorer, mutants, real_threads, speed, verification, zoo
 from evidence.page import REPORTS, Page, write
 from evidence.stamp import stamp
 
@@ -29,6 +29,14 @@ SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Page]]] = {
         "changes of the production store's protocol (about an hour)",
         lambda given: mutants.run(most=2 if given.quick else None),
     ),
+    "stress": (
+        "client programs on real threads: how many runs fail (5 minutes)",
+        lambda given: real_threads.stress(0.5 if given.quick else 20.0),
+    ),
+    "soak": (
+        "several stores and processes, kills and a full disk (an hour, or --minutes)",
+        lambda given: real_threads.soak(0.2 if given.quick else given.minutes),
+    ),
     "bench": (
         "ratios to raw limits, plain threads and other explorers; memory over a million executions",
         lambda given: speed.run(quick=given.quick),
@@ -46,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="small sizes: see that every section runs")
     parser.add_argument("--examples", type=int, default=150, metavar="N",
                         help="explorer: random programs for each family (150)")
+    parser.add_argument("--minutes", type=float, default=60.0, metavar="M", help="soak: it takes (60)")
     given = parser.parse_args(arguments)
     for name in given.sections:
         if name not in SECTIONS:
@@ -69,6 +78,8 @@ def _command(name: str, given: argparse.Namespace) -> str:
     options = " --quick" if given.quick else ""
     if name == "explorer" and given.examples != 150:
         options += f" --examples {given.examples}"
+    if name == "soak" and given.minutes != 60:
+        options += f" --minutes {given.minutes:g}"
     return f"python -m evidence {name}{options}"
 
 

@@ -61,3 +61,25 @@ def dots(
     axes.set_ylabel(beside)
     axes.legend(ncols=len(series), loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     return _text(figure)
+
+
+def rates(rows: Sequence[tuple[str, float, tuple[float, float]]]) -> str:
+    """Plot rates with their intervals, a row each, on a logarithmic scale; a rate of 0 has its bound alone.
+
+    Arguments:
+        rows: what it is the rate of, the rate, and its interval, shares of 1.
+
+    Returns:
+        SVG.
+    """
+    figure, axes = _figure(10, 0.9 + 0.32 * len(rows))
+    floor = min((low for _, _, (low, _) in rows if low > 0), default=1e-5) / 3
+    for place, (_, rate, (low, high)) in enumerate(reversed(rows)):
+        colour = "tab:red" if rate else "tab:blue"
+        axes.plot([max(low, floor), high], [place, place], color=colour, lw=2, alpha=0.5)
+        axes.plot([rate or high], [place], "o" if rate else "<", color=colour, ms=5)
+    axes.set_xscale("log")
+    axes.set_yticks(range(len(rows)), [name for name, *_ in reversed(rows)], fontsize=8)
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_xlabel("share of runs that fail, 95 % interval (left-pointing: none failed, the upper bound)")
+    return _text(figure)

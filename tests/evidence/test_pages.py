@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evidence import mutants, verification, zoo
+from evidence import mutants, real_threads, verification, zoo
 from evidence.plots import dots
 
 VERDICT = {
@@ -57,3 +57,30 @@ def test_a_plot_is_the_same_text_each_time() -> None:
     plot = dots(series, "bug", "executions", 10)
     assert plot.startswith("<?xml") and "random" in plot
     assert plot == dots(series, "bug", "executions", 10)
+
+
+def test_rates_on_real_threads_are_laid_out() -> None:
+    row: dict[str, Any] = {
+        "target": "original_store_before_fix", "what": "the race", "amplifiers": [], "runs": 1000,
+        "failures": 5, "rate": 0.005, "interval": [0.002, 0.01], "per_second": 50.0, "fails": True,
+        "verdict": "fails, as expected",
+    }  # fmt: skip
+    other = {
+        **row, "target": "boundary_store", "amplifiers": ["gc"], "failures": 0, "rate": 0.0,
+        "interval": [0.0, 0.003], "fails": False,
+    }  # fmt: skip
+    made = real_threads.stress_page({"rows": [row, other]}, good=True)
+    assert "| 1,000 | 5 | 0.5 | 0.2 | 1 | 50 |" in made.body
+    assert "one run of 200 fails" in made.body and "takes 598 runs" in made.body  # 1 - 0.995 ** 598 > 0.95
+    assert "boundary_store" in made.plots["stress-rates.svg"]
+
+
+def test_a_soak_is_laid_out() -> None:
+    trend = {"slope": 0.0, "growth": 5.0, "median": 100.0, "allowed": 10.0, "flat": True}
+    found: dict[str, Any] = {
+        "seconds": 120.0, "kills": 3, "failed": 7, "operations": 1000, "errors": ["wrong"], "left": [],
+        "verdict": "failed", "trends": {"memory": trend},
+    }  # fmt: skip
+    made = real_threads.soak_page(found, "<svg/>", good=False)
+    assert "**failed**" in made.body and "* wrong" in made.body and made.plots == {"soak.svg": "<svg/>"}
+    assert "| memory | 100 | 5 | 10 | yes |" in made.body
