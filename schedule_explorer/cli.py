@@ -2,43 +2,47 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from schedule_explorer.bodies import UnknownBodyError, find_body
 from schedule_explorer.campaigns import Journal, JournalMismatchError, Limits, ProcessPool, Scope, verify
 from schedule_explorer.campaigns.fingerprint import fingerprint
-from schedule_explorer.campaigns.hunt import Hunt, Huntable, hunt
 from schedule_explorer.campaigns.progress import CampaignProgress
-from schedule_explorer.campaigns.stress import Programs, Stress, StressProgress, amplifiers, failures, stress
 from schedule_explorer.campaigns.table import show
-from schedule_explorer.campaigns.work import quiet
+from schedule_explorer.cli_options import (
+    CODES,
+    JOURNALS,
+    POSITIVE,
+    PROVED,
+    SECONDS,
+    UNFINISHED,
+    USAGE,
+    as_given,
+    bug_option,
+    ids_option,
+    json_option,
+    keys_option,
+    options_of,
+    output,
+    target_of,
+    write_json,
+)
 from schedule_explorer.cli_pages import html_option, report_command, write_campaigns, write_failure
+from schedule_explorer.cli_programs import hunt_command, stress_command
 from schedule_explorer.errors import ExplorerError, InvalidBodyError, InvalidTokenError
 from schedule_explorer.exploration import explore, replay
-from schedule_explorer.programs import UnknownTargetError, client_body, find, known, parse, text
+from schedule_explorer.programs import client_body, find, known, parse
 from schedule_explorer.programs.calls import Argument
-from schedule_explorer.results import Result, Verdict
+from schedule_explorer.results import Result
 from schedule_explorer.strategies.named import STRATEGIES
-
-PROVED, FAILED, UNFINISHED, USAGE = 0, 1, 2, 64
-CODES = {Verdict.PROVED: PROVED, Verdict.FAILED: FAILED, Verdict.UNFINISHED: UNFINISHED}
-#: columns of a table where there is no terminal
-PLAIN_WIDTH = 100
-#: where journals go when nobody says
-JOURNALS = Path(".schedule_explorer")
-#: executions of the one program that a stress loop saw fail, unless told
-FROM_EXECUTIONS = 3000
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -71,32 +75,6 @@ def main(arguments: list[str] | None = None) -> int:
     return code if isinstance(code, int) else PROVED
 
 
-class _Values(click.ParamType):  # type: ignore[type-arg] # older releases have no argument
-    """Values of a domain, with commas: words are strings, digits numbers."""
-
-    name = "VALUE,..."
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[Argument, ...]:
-        """Read them as arguments of a call are read."""
-        try:
-            ((call,),) = parse(f"values({value})")
-        except ValueError:
-            self.fail(f"{value!r} is no list of words or numbers with commas", param, ctx)
-        if not call.arguments:
-            self.fail("give one value or more", param, ctx)
-        return call.arguments
-
-
-_POSITIVE = click.IntRange(min=1)
-_SECONDS = click.FloatRange(min=0, min_open=True)
-_ids = click.option("--ids", type=_Values(), help="Ids of the calls, such as x,y, if the target takes them.")
-_keys = click.option("--keys", type=_Values(), help="Keys of the calls, such as 0,1, if it takes them.")
-_bug = click.option("--bug", help="The target with this bug, by number or name, if the target has a choice.")
-_json = click.option(
-    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the result there too."
-)
 _program = click.option(
     "--program", help="Explore this program, such as 'save(x, 0) | load(x, 0)'; BODY names a target then."
 )
@@ -105,8 +83,8 @@ _program = click.option(
 @app.command("explore")
 @click.argument("body")
 @click.option("--strategy", type=click.Choice([*STRATEGIES]), default="optimal-dpor", show_default=True)
-@click.option("--max-executions", type=_POSITIVE, help="Stop after so many.")
-@click.option("--time-limit", type=_SECONDS, help="Stop after so many seconds.")
+@click.option("--max-executions", type=POSITIVE, help="Stop after so many.")
+@click.option("--time-limit", type=SECONDS, help="Stop after so many seconds.")
 @click.option("--seed", type=int, default=0, show_default=True, help="For strategies that draw.")
 @click.option("--preemption-bound", type=click.IntRange(min=0), help="Most preemptions of one execution.")
 @click.option(
@@ -118,10 +96,10 @@ _program = click.option(
     help="Executions spent on a failing schedule with fewer switches; 0: show the first one.",
 )  # fmt: skip
 @_program
-@_ids
-@_keys
-@_bug
-@_json
+@ids_option
+@keys_option
+@bug_option
+@json_option
 @html_option
 def explore_command(
     body: str, program: str | None, ids: tuple[Argument, ...] | None, keys: tuple[Argument, ...] | None,
@@ -135,20 +113,20 @@ def explore_command(
       schedule-explorer explore tests/test_cache.py::lost_update --strategy pos --max-executions 1000
       schedule-explorer explore boundary_store --program 'save(x, 0) | cleanup_request(x)'
     """
-    options = _options(ids, keys, bug)
+    options = options_of(ids, keys, bug)
     run = _body(body, program, options)
     result = _explored(lambda: explore(run, progress=True, **limits))
-    return _tell(result, json_file, html_file, [body, *_given(program, options)])
+    return _tell(result, json_file, html_file, [body, *as_given(program, options)])
 
 
 @app.command("replay")
 @click.argument("body")
 @click.argument("token")
 @_program
-@_ids
-@_keys
-@_bug
-@_json
+@ids_option
+@keys_option
+@bug_option
+@json_option
 @html_option
 def replay_command(
     body: str, token: str, program: str | None, ids: tuple[Argument, ...] | None,
@@ -163,30 +141,30 @@ def replay_command(
       schedule-explorer replay tests/test_cache.py::lost_update schedule1.5a...
       schedule-explorer replay boundary_store schedule1.5a... --program 'save(x, 0) | cleanup_request(x)'
     """
-    options = _options(ids, keys, bug)
+    options = options_of(ids, keys, bug)
     run = _body(body, program, options)
     result = _explored(lambda: replay(run, token))
-    return _tell(result, json_file, html_file, [body, *_given(program, options)])
+    return _tell(result, json_file, html_file, [body, *as_given(program, options)])
 
 
 @app.command("verify")
 @click.argument("target")
-@click.option("--threads", type=_POSITIVE, default=2, show_default=True, help="Client threads at most.")
-@click.option("--calls", type=_POSITIVE, default=2, show_default=True, help="Calls of one thread at most.")
-@click.option("--total", type=_POSITIVE, help="Calls of all threads together at most.")
-@_ids
-@_keys
-@click.option("--program-time", type=_SECONDS, help="Seconds that one program may take.")
-@click.option("--program-executions", type=_POSITIVE, help="Executions that one program may take.")
-@click.option("--time-limit", type=_SECONDS, help="Seconds for everything.")
-@click.option("--processes", type=_POSITIVE, default=os.cpu_count() or 1, help="Default: one a core.")
+@click.option("--threads", type=POSITIVE, default=2, show_default=True, help="Client threads at most.")
+@click.option("--calls", type=POSITIVE, default=2, show_default=True, help="Calls of one thread at most.")
+@click.option("--total", type=POSITIVE, help="Calls of all threads together at most.")
+@ids_option
+@keys_option
+@click.option("--program-time", type=SECONDS, help="Seconds that one program may take.")
+@click.option("--program-executions", type=POSITIVE, help="Executions that one program may take.")
+@click.option("--time-limit", type=SECONDS, help="Seconds for everything.")
+@click.option("--processes", type=POSITIVE, default=os.cpu_count() or 1, help="Default: one a core.")
 @click.option("--keep-going", is_flag=True, help="Go on after the first program that fails.")
 @click.option(
     "--journal", type=click.Path(dir_okay=False, path_type=Path),
     help=f"Keep outcomes in this file, and go on from it. Default: one a campaign, in {JOURNALS}/.",
 )  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Begin anew, whatever the journal has.")
-@_json
+@json_option
 @html_option
 def verify_command(
     target: str, threads: int, calls: int, total: int | None, ids: tuple[Argument, ...] | None,
@@ -205,10 +183,10 @@ def verify_command(
       schedule-explorer verify boundary_store --threads 2 --calls 2 --keys 0 --time-limit 300
       schedule-explorer verify boundary_store --total 3 --json verdict.json
     """
-    options = _options(ids, keys)
+    options = options_of(ids, keys)
     scope = Scope(threads, calls, total)
     limits = Limits(program_time, program_executions)
-    made = _target(target, options)
+    made = target_of(target, options)
     about = {
         "target": target, **{name: list(values) for name, values in options.items()}, **vars(scope),
         "code": fingerprint(made),
@@ -232,196 +210,16 @@ def verify_command(
     show(report, output())
     if report.total.left and not report.failures:
         console.print(f"the same command goes on from {file}", highlight=False, soft_wrap=True)
-    _write(json_file, report.as_json())
+    write_json(json_file, report.as_json())
     write_campaigns(html_file, [report.as_json()])
     return CODES[report.verdict]
-
-
-@app.command("stress")
-@click.argument("target")
-@click.option("--program", help="Run this program only, such as 'save(x, 0) | load(x, 0)'.")
-@click.option("--threads", type=_POSITIVE, default=2, show_default=True, help="Client threads at most.")
-@click.option("--calls", type=_POSITIVE, default=2, show_default=True, help="Calls of one thread at most.")
-@click.option("--total", type=_POSITIVE, help="Calls of all threads together at most.")
-@click.option("--runs", type=_POSITIVE, help="Runs. Default: 10000, unless another bound is given.")
-@click.option("--time-limit", type=_SECONDS, help="Seconds.")
-@click.option("--until-failure", is_flag=True, help="Run until one fails.")
-@click.option(
-    "--amplify", default="", metavar="NAME,...",
-    help=f"Make races likelier: {', '.join(amplifiers.AMPLIFIERS)}."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="For the order of programs, and pauses.")
-@click.option(
-    "--directory", type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Where the files of the runs are. Default: on the fastest file system.",
-)  # fmt: skip
-@click.option("--hang", type=_SECONDS, default=30.0, show_default=True, help="Seconds until a run hangs.")
-@click.option("--arrays", is_flag=True, help="Real MLX arrays, if the target has the choice.")
-@click.option(
-    "--failures", "files", type=click.Path(file_okay=False, path_type=Path), default=JOURNALS / "stress",
-    show_default=True, help="Where files about failures are written.",
-)  # fmt: skip
-@_ids
-@_keys
-@_bug
-@_json
-def stress_command(
-    target: str, program: str | None, threads: int, calls: int, total: int | None, runs: int | None,
-    time_limit: float | None, until_failure: bool, amplify: str, seed: int, directory: Path | None,
-    hang: float, arrays: bool, files: Path, ids: tuple[Argument, ...] | None,
-    keys: tuple[Argument, ...] | None, bug: str | None, json_file: Path | None,
-) -> int:  # fmt: skip
-    """Run the programs of TARGET on real threads and real files, and count how many runs fail.
-
-    Prints runs, failures, their rate with an interval of 95 %, and runs per second; Ctrl-C prints those so
-    far. Each failure is written to a file that `hunt --from` takes. Exit code: 1 when a run failed, 2 when
-    none did, which proves nothing.
-
-    \b
-    Examples:
-      schedule-explorer stress boundary_store --runs 100000
-      schedule-explorer stress boundary_store --amplify switch,yields,gc --time-limit 60
-      schedule-explorer stress original_store_before_fix --amplify yields,slow-writer --until-failure
-      schedule-explorer stress boundary_store --program 'save(x, 0) | cleanup_request(x)' --directory .
-    """
-    bounded = runs is not None or time_limit is not None or until_failure
-    try:
-        names = amplifiers.named(amplify)
-        options = _options(ids, keys, bug) | amplifiers.options(names) | ({"arrays": True} if arrays else {})
-        figures = stress(
-            _target(target, options),
-            Programs(None if program is None else parse(program), threads, calls, total),
-            Stress(
-                runs if bounded else 10_000, time_limit, until_failure, names, seed, directory, hang, files
-            ),
-            name=target, options=options, progress=StressProgress(output(stderr=True)),
-        )  # fmt: skip
-    except (ValueError, OSError) as error:
-        raise click.UsageError(str(error)) from None
-    click.echo(figures.told())
-    _write(json_file, figures.as_json())
-    return FAILED if figures.failures else UNFINISHED
-
-
-@app.command("hunt")
-@click.argument("target", required=False)
-@click.option(
-    "--from", "failure_file", type=click.Path(path_type=Path), metavar="FILE",
-    help="Look for the failure that a stress loop wrote this file about, in its program.",
-)  # fmt: skip
-@_bug
-@click.option("--threads", type=_POSITIVE, help="Client threads at most. Default: 2.")
-@click.option("--calls", type=_POSITIVE, help="Calls of one thread at most. Default: 3.")
-@click.option("--programs", type=_POSITIVE, help="Programs that are tried at most. Default: 1000.")
-@click.option("--executions", type=_POSITIVE, help="Executions of each program. Default: 30.")
-@click.option("--budget", type=_POSITIVE, help="Executions of all programs together. Default: no bound.")
-@click.option(
-    "--strategy", type=click.Choice(list(STRATEGIES)),
-    help="Default: random, then pct, then optimal-dpor, a third of the executions each.",
-)  # fmt: skip
-@click.option("--seed", type=int, help="For strategies that draw. Default: 0.")
-@click.option("--timeouts", type=click.Choice(["any", "quiet"]), help="As for explore. Default: any.")
-@_ids
-@_keys
-@_json
-@html_option
-def hunt_command(
-    target: str | None, failure_file: Path | None, bug: str | None, programs: int | None,
-    ids: tuple[Argument, ...] | None, keys: tuple[Argument, ...] | None, json_file: Path | None,
-    html_file: Path | None, **given: Any,
-) -> int:  # fmt: skip
-    """Go through the programs of TARGET, smallest first, until one fails; make it and its schedule small.
-
-    Prints the failing execution, its token and the program, each of which replay takes. Exit code: 1 when a
-    failure was found, 2 when there was none within the bounds, which proves nothing. A target that knows how
-    a bug is hunted sets the defaults. The same command finds the same failure.
-
-    \b
-    Examples:
-      schedule-explorer hunt boundary_store --threads 2 --calls 2 --budget 10000
-      schedule-explorer hunt original_store --bug 12
-      schedule-explorer hunt original_store --bug 'in-hand orphan' --strategy pos --seed 3
-      schedule-explorer hunt --from .schedule_explorer/stress/original_store_before_fix-0-17.json
-    """
-    only = None
-    options = _options(ids, keys, bug)
-    if failure_file is not None:
-        if target is not None or options or programs is not None:
-            raise click.UsageError("--from brings the target, its options and the program: give it alone")
-        try:
-            failure = failures.read(failure_file)
-        except failures.FailureFileError as error:
-            raise click.UsageError(str(error)) from None
-        target, options, only = failure.target, dict(failure.options), failure.program
-        made = _target(target, options)
-        where, spared = Hunt(wanted=failure.symptoms, executions=FROM_EXECUTIONS), None
-    elif target is None:
-        raise click.UsageError("Missing argument 'TARGET': name a target, or give --from FILE")
-    else:
-        made = _target(target, options)
-        where, spared = (made.where, made.spared) if isinstance(made, Huntable) else (Hunt(), None)
-    changes = {name: value for name, value in given.items() if value is not None}
-    if programs is not None:
-        changes["enumerated"], changes["drawn"] = programs, min(where.drawn, programs)
-    where = replace(where, **changes)
-    with quiet():
-        found = hunt(made, where, spared, only)
-        story = found.explain(made) if found is not None else ""
-    verdict = Verdict.UNFINISHED if found is None else Verdict.FAILED
-    result: dict[str, Any] = {
-        "verdict": verdict.value, "target": target, "bug": bug, "options": options,
-    }  # fmt: skip
-    if found is None:
-        click.echo("no failure was found within the bounds, which proves nothing")
-        _write(json_file, result)
-        write_campaigns(html_file, [result])
-        return UNFINISHED
-    click.echo(f"found after {found.executions} executions of {found.programs} programs, then made smaller\n")
-    click.echo(story)
-    click.echo(text(found.program))
-    result |= {
-        "program": text(found.program), "schedule": found.schedule,
-        "symptoms": sorted(found.symptoms), "switches": found.switches, "first": text(found.first),
-        "programs": found.programs, "executions": found.executions, "explanation": story,
-    }  # fmt: skip
-    _write(json_file, result)
-    write_campaigns(html_file, [result])
-    return FAILED
-
-
-def output(*, stderr: bool = False) -> Console:
-    """Return a console for a terminal, or for plain lines of a fixed width elsewhere. Heeds NO_COLOR."""
-    console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=PLAIN_WIDTH)
-
-
-def _options(
-    ids: tuple[Argument, ...] | None, keys: tuple[Argument, ...] | None, bug: str | None = None
-) -> dict[str, Any]:
-    given = (("ids", ids), ("keys", keys), ("bug", bug))
-    return {name: value for name, value in given if value is not None}
-
-
-def _given(program: str | None, options: dict[str, Any]) -> list[str]:
-    """Return the options of a program on a target, as the command line takes them."""
-    written = [] if program is None else ["--program", program]
-    for name, value in options.items():
-        written += [f"--{name}", value if isinstance(value, str) else ",".join(map(str, value))]
-    return written
-
-
-def _target(name: str, options: dict[str, Any]) -> Any:
-    try:
-        return find(name, **options)
-    except (UnknownTargetError, ValueError) as error:
-        raise click.UsageError(str(error)) from None
 
 
 def _body(name: str, program: str | None, options: dict[str, Any]) -> Callable[[], object]:
     """Return the body of that name, or the program on the target of that name."""
     if program is not None:
         try:
-            return client_body(_target(name, options), parse(program))
+            return client_body(target_of(name, options), parse(program))
         except ValueError as error:
             raise click.UsageError(str(error)) from None
     if options:
@@ -460,7 +258,7 @@ def _tell(result: Result, json_file: Path | None, html_file: Path | None, run: l
         f"{result.verdict.value} after {result.executions} executions "
         f"({result.blocked} cut off), {result.seconds:.1f} s{reason}"
     )
-    _write(json_file, {
+    write_json(json_file, {
         "verdict": result.verdict.value, "reason": result.reason, "executions": result.executions,
         "blocked": result.blocked, "deadlocks": result.deadlocks, "failing": result.failing,
         "schedule": failure.schedule if failure is not None else None,
@@ -473,19 +271,8 @@ def _tell(result: Result, json_file: Path | None, html_file: Path | None, run: l
     return CODES[result.verdict]
 
 
-def _write(file: Path | None, value: dict[str, Any]) -> None:
-    """Write JSON; the file is whole or is not there."""
-    if file is None:
-        return
-    part = file.with_name(f"{file.name}.part")
-    try:
-        part.write_text(json.dumps(value, indent=2) + "\n")
-        os.replace(part, file)
-    except OSError as error:
-        raise click.UsageError(f"{file} cannot be written: {error}") from None
-
-
-app.add_command(report_command)
+for _command in (stress_command, hunt_command, report_command):
+    app.add_command(_command)
 
 if __name__ == "__main__":
     sys.exit(main())

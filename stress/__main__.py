@@ -18,7 +18,7 @@ from rich.table import Table
 
 from schedule_explorer.campaigns.stress import Figures, Programs, Stress, StressProgress, amplifiers, stress
 from schedule_explorer.campaigns.stress.statistics import percent
-from schedule_explorer.cli import output
+from schedule_explorer.cli_options import output
 from schedule_explorer.programs import find, parse
 from stress.rows import ROWS, Row
 

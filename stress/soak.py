@@ -38,7 +38,7 @@ from rich.console import Console
 from schedule_explorer.campaigns.interrupts import on_interrupt
 from schedule_explorer.campaigns.progress import PLAIN_SECONDS, duration
 from schedule_explorer.campaigns.stress.runs import wait_until
-from schedule_explorer.cli import output
+from schedule_explorer.cli_options import output
 from schedule_explorer.interposition.filesystem import fast_directory
 from store import BoundarySnapshotStore
 from stress.plot import check_plot, plot

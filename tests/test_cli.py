@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from schedule_explorer.cli import app, main, output
+from schedule_explorer.cli import app, main
+from schedule_explorer.cli_options import output
 
 TOYS = Path(__file__).parent / "campaigns"
 BODIES = '''

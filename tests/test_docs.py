@@ -27,7 +27,8 @@ from documents import DOCUMENTS, KINDS, ROOT, blocks, commands_of, last_token, m
 # In-process runs forget the modules that they import.
 import schedule_explorer.plugin.running
 from schedule_explorer import Verdict, explore
-from schedule_explorer.cli import CODES, USAGE, app, main
+from schedule_explorer.cli import app, main
+from schedule_explorer.cli_options import CODES, USAGE
 from schedule_explorer.interposition.install import METHODS, PATCHES
 from schedule_explorer.plugin import settings
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
@@ -17,7 +18,24 @@ _monotonic = time.monotonic
 PLAIN_SECONDS = 10.0
 
 
-class CampaignProgress:
+class LiveBar:
+    """A context manager: the bar is on the terminal while the block runs, if there is one."""
+
+    _bar: Progress | None = None
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+class CampaignProgress(LiveBar):
     """Shows programs, executions, rate and time left; a context manager.
 
     Arguments:
@@ -31,24 +49,12 @@ class CampaignProgress:
         self._executions = self._programs = self._total = self._run = 0
         self._started = self._shown = _monotonic()
         self._estimate = Estimate({})
-        self._bar: Progress | None = None
         if console is not None and console.is_terminal:
             self._bar = Progress(
                 SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
                 console=console, transient=True,
             )  # fmt: skip
             self._task = self._bar.add_task("programs")
-
-    def __enter__(self) -> CampaignProgress:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
     def begin(self, sizes: Mapping[Lengths, int]) -> None:
         """Start the clock on programs of these sizes."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from schedule_explorer.campaigns.progress import PLAIN_SECONDS, duration
+from schedule_explorer.campaigns.progress import PLAIN_SECONDS, LiveBar, duration
 from schedule_explorer.campaigns.stress.figures import Figures
 
 _monotonic = time.monotonic
@@ -16,7 +15,7 @@ _monotonic = time.monotonic
 _LIVE_SECONDS = 0.2
 
 
-class StressProgress:
+class StressProgress(LiveBar):
     """Shows the figures while a loop runs; a context manager.
 
     Arguments:
@@ -26,24 +25,12 @@ class StressProgress:
     def __init__(self, console: Console | None) -> None:
         self._console = console
         self._shown = _monotonic()
-        self._bar: Progress | None = None
         if console is not None and console.is_terminal:
             self._bar = Progress(
                 SpinnerColumn(), BarColumn(), TextColumn("{task.description}"),
                 console=console, transient=True,
             )  # fmt: skip
             self._task = self._bar.add_task("runs", total=None)
-
-    def __enter__(self) -> StressProgress:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
     def advance(self, figures: Figures, runs: int | None, seconds: float | None) -> None:
         """Show the figures, if it is time to.
