@@ -47,7 +47,11 @@ def test_blocks_run_and_print_what_is_shown(
     document: Path, pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
+    # What a reader of the document sees, wherever this runs: pytest shortens less where CI is set.
+    for name in ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS", "FORCE_COLOR", "PY_COLORS"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.syspath_prepend(pytester.path)
     token = ""
     for block in blocks(document):
