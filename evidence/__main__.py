@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from evidence import explorer, mutants, real_threads, speed, verification, zoo
+from evidence import explorer, mutants, real_threads, repeating, speed, verification, zoo
 from evidence.page import REPORTS, Page, write
 from evidence.stamp import stamp
 
@@ -28,6 +28,12 @@ SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Page]]] = {
     "mutants": (
         "changes of the production store's protocol (about an hour)",
         lambda given: mutants.run(most=2 if given.quick else None),
+    ),
+    "repeating": (
+        "executions to a bug against runs on real threads (10 minutes)",
+        lambda given: (
+            repeating.run([1, 24], seconds=0.5, seeds=2, limit=50) if given.quick else repeating.run()
+        ),
     ),
     "stress": (
         "client programs on real threads: how many runs fail (5 minutes)",

@@ -30,7 +30,7 @@ def run(numbers: Sequence[int] | None = None, *, seeds: int = 5, limit: int = 10
     chosen = list(numbers or range(1, len(ZOO) + 1))
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         found = pool.map(_hunted, chosen)
-        taken = pool.map(partial(_measured, seeds=seeds, limit=limit), chosen)
+        taken = pool.map(partial(measured, seeds=seeds, limit=limit), chosen)
         return page(list(found), list(taken), seeds, limit)
 
 
@@ -39,7 +39,8 @@ def _hunted(number: int) -> dict[str, Any]:
         return hunts([number])[0]
 
 
-def _measured(number: int, seeds: int, limit: int) -> dict[str, Any]:
+def measured(number: int, seeds: int, limit: int) -> dict[str, Any]:
+    """Return the row of `table` for one bug."""
     with quiet():
         return strategies([number], seeds=seeds, limit=limit)[0]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from evidence import mutants, real_threads, verification, zoo
-from evidence.plots import dots
+from evidence import mutants, real_threads, repeating, verification, zoo
+from evidence.plots import chances, dots
 
 VERDICT = {
     "verdict": "proved", "reason": "", "programs": 7, "proved": 7, "failed": 0, "unfinished": 0, "not_run": 0,
@@ -57,6 +58,37 @@ def test_a_plot_is_the_same_text_each_time() -> None:
     plot = dots(series, "bug", "executions", 10)
     assert plot.startswith("<?xml") and "random" in plot
     assert plot == dots(series, "bug", "executions", 10)
+
+
+def test_a_bound_is_drawn_where_it_is_not_above_the_limit() -> None:
+    series: dict[str, list[tuple[int, float | None]]] = {"random": [(1, None)]}
+    assert dots(series, "bug", "runs", 10) != dots(series, "bug", "runs", 10, {"random": [(1, 4)]})
+
+
+def test_chances_are_plotted_for_what_was_met_and_what_was_not() -> None:
+    plot = chances({"random": [3, None], "dpor": [None]}, {"real threads": 0.01}, "runs", "chance")
+    assert all(name in plot for name in ("random", "dpor", "real threads", "chance"))
+
+
+def test_exploring_against_repeating_is_laid_out() -> None:
+    assert repeating.runs_for(0.5, 0.005) == 139 and repeating.runs_for(0.5, 0.75) == 1  # 0.995 ** 139 < 0.5
+    _, taken = bug(1, found=True)
+    plain = repeating.Repeated(1, (), False, 1000, 0, 10.0)
+    harder = repeating.Repeated(1, repeating.AMPLIFIED, False, 200, 1, 10.0)
+    draws: dict[str, list[int | None]] = {"random": [9, 3, None]}
+    made = repeating.page([taken], [plain, harder], draws, 10)
+    assert made.good and "met 0 of them, and 1 when pauses" in made.body
+    # with no failure in 1,000 runs the rate is below 3 in 1,000, and the chances are even after 231 or more
+    assert "| 4 | 1,000 | 0 | more than 231 | 200 | 1 | 139 |" in made.body
+    assert "| random | 3 | 2 | 9 |  |" in made.body and "| real threads | 1,000 | 0 |  |  |" in made.body
+    _, missed = bug(2, found=True)
+    again = [replace(plain, number=2), replace(harder, number=2)]
+    assert not repeating.page([missed], again, draws, 10).good
+
+
+def test_what_needs_a_failing_disk_is_not_repeated() -> None:
+    numbers = repeating.numbers_on_real_threads()
+    assert repeating.RACE in numbers and 18 not in numbers
 
 
 def test_rates_on_real_threads_are_laid_out() -> None:
