@@ -22,7 +22,7 @@ explore: setup
 	@echo "The same, one thread with up to three calls beside the writer, for one request and one key"
 	$(BIN)/schedule-explorer verify boundary_store --threads 1 --calls 3 --ids x --keys 0 --fresh
 
-# Writes what `make explore` prints first, the original race, into README.md.
+# Writes into README.md what `make explore` prints first, the original race, and the figures of reports/
 readme: setup
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/test_readme.py
 
