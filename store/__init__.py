@@ -106,7 +106,8 @@ G10
     may run in the middle of anything.
 G11
     A session is removed only by who holds the lock (flock) of its lock file and finds that file under its
-    name; see `layout`. The kernel drops the lock when the process ends, however it ends.
+    name, or while it is empty; see `layout`. Its name is never used again. The kernel drops the lock when the
+    process ends, however it ends.
 G12
     No name on disk comes from an id. Files are made with O_EXCL and O_NOFOLLOW in directories of the owner.
 G13

@@ -1,14 +1,15 @@
 """What the store makes on disk, and how a session proves that it is alive.
 
     base_dir/_boundary_snapshots/            shared by all stores on this directory
-        session-000000/                      of one store; whoever holds the lock on `lock` owns it
+        session-5f2c9d0e81b7a364/            of one store; whoever holds the lock on `lock` owns it
             lock
             live/0000000000000000.safetensors    one file a generation; nothing else is ever in here
             staging-0/0000000000000001.part      what the writer has in hand
             trash-0/0000000000000001.part        the same, after a cleanup gave up waiting for the writer
 
-Names are counted and never derived from an id, so that no id can reach a path. A generation's names are its
-own: an operation that comes late finds nothing, and hits nobody else's file. A file gets into ``live`` by one
+Names are drawn or counted and never derived from an id, so that no id can reach a path. The name of a session
+is never used again, also where somebody removed its directories, and a generation's names are its own: an
+operation that comes late finds nothing, and hits nobody else's file. A file gets into ``live`` by one
 rename from staging; a cleanup that cannot wait for that rename takes its source away instead (renaming
 the directory, which takes no lock of the file that is being written), and a late rename then fails.
 """
@@ -28,10 +29,10 @@ from typing import Any, NamedTuple
 logger = logging.getLogger("store")
 _ROOT = "_boundary_snapshots"
 _LOCK = "lock"
-_SESSION = re.compile(r"session-\d{6,}")
+_SESSION = re.compile(r"session-[0-9a-f]+")
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-#: names tried for a session: as many stores would have to take them away in the same moment
+#: names tried for a session: as many times a sweep would have to take it away before it has its lock
 _ATTEMPTS = 1000
 
 
@@ -81,10 +82,9 @@ class Layout:
         self.release()
         os.makedirs(self.base, 0o700, exist_ok=True)
         _own_directory(self.root)
-        numbers = self._sweep()
-        first = max(numbers, default=-1) + 1
-        for number in range(first, first + _ATTEMPTS):
-            session = os.path.join(self.root, f"session-{number:06d}")
+        self._sweep()
+        for _ in range(_ATTEMPTS):
+            session = os.path.join(self.root, f"session-{os.urandom(8).hex()}")
             fd = _begin(session)
             if fd >= 0:
                 self.session = session
@@ -95,15 +95,14 @@ class Layout:
                 return
         raise FileExistsError(errno.EEXIST, "no free session name", self.root)
 
-    def _sweep(self) -> list[int]:
-        """Remove the sessions that nobody holds. Return the numbers that were in use."""
+    def _sweep(self) -> None:
+        """Remove the sessions that nobody holds."""
         found = [name for name in os.listdir(self.root) if _SESSION.fullmatch(name)]
         for name in sorted(found):
             try:
                 _sweep_one(os.path.join(self.root, name))
             except OSError as error:
                 logger.warning("the session %s in %s was not swept: %s", name, self.root, error)
-        return [int(name.partition("-")[2]) for name in found]
 
     def release(self) -> None:
         """Let the lock go: from now on any store may remove what the session left."""
@@ -113,14 +112,18 @@ class Layout:
     def destroy(self) -> bool:
         """Remove the session with all that is in it, and let the lock go. Say whether nothing of it is left.
 
-        When two are at it, the one that is told False may have left a rest that the other one removes.
+        Of several callers one removes, and the others say what they find: False while that one is at it.
         """
-        if self._unlock is not None and self._unlock.alive:
+        # The lock is passed on to one caller alone.
+        held = None if self._unlock is None else self._unlock.detach()
+        if held is not None:
+            _, close, (fd,), _ = held
             try:
                 _remove_session(self.session)
             except OSError as error:
                 logger.warning("the session %s was not removed: %s", self.session, error)
-            self.release()
+            finally:
+                close(fd)
         return not os.path.lexists(self.session)
 
     # -- one generation ------------------------------------------------------------------------------
@@ -219,7 +222,7 @@ def _begin(session: str) -> int:
     """Make a session and take its lock; -1 when the name is taken.
 
     1. Until the lock is held, a sweep may take the session for dead and remove it.
-    2. It does so only with the lock of the same file in its hands, which it makes when there is none.
+    2. It does so while there is no such file, or with the lock of the same file in its hands.
     3. So: whoever makes the file alone, gets its lock, and then still finds it under its name, has it.
     """
     try:
@@ -256,7 +259,7 @@ def _sweep_one(session: str) -> None:
     except FileNotFoundError:
         return
     try:
-        fd = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=directory)
+        fd = _open_lock(session, directory)
     except FileNotFoundError:
         return  # somebody else has just removed it
     finally:
@@ -266,6 +269,28 @@ def _sweep_one(session: str) -> None:
             _remove_session(session)
     finally:
         os.close(fd)
+
+
+def _open_lock(session: str, directory: int) -> int:
+    """Open the lock of a session.
+
+    One that has no lock yet, or no more, is empty and is removed: whoever is about to remove it finds it
+    gone, whoever is about to make the lock takes another name. In one that is not empty somebody removed the
+    lock, and it is made.
+
+    Raises:
+        FileNotFoundError: the session is gone.
+    """
+    try:
+        return os.open(_LOCK, os.O_RDWR | os.O_NOFOLLOW, dir_fd=directory)
+    except FileNotFoundError:
+        try:
+            os.rmdir(session)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            return os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=directory)
+        raise
 
 
 def _remove_session(session: str) -> None:

@@ -120,16 +120,12 @@ class Client:
     def close(self) -> None:
         """Shut down.
 
-        A store that begins at this moment may be removing the session too: then the answer is False, and
-        what is left is at most the lock, which that one removes.
-
         Raises:
-            WrongError: more than that is left.
+            WrongError: something is left.
         """
         if not self._store.shutdown(cleanup=True, timeout=_PATIENCE):
             left = [name for _, _, files in os.walk(self._store._layout.session) for name in files]
-            if set(left) - {"lock"}:
-                raise WrongError(f"shutdown(cleanup=True) left {', '.join(sorted(left))}")
+            raise WrongError(f"shutdown(cleanup=True) left {', '.join(sorted(left)) or 'directories'}")
 
 
 def _states(snapshot: list[Any]) -> tuple[list[dict[str, Any]], None]:

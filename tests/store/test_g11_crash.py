@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -55,7 +56,7 @@ def test_killed_at_any_instant_beside_a_live_sibling(tmp_path: Path) -> None:
             assert files(tmp_path) == [
                 os.path.relpath(os.path.join(sibling._layout.session, "live", live(sibling)[0]), tmp_path)
             ]
-    assert sessions(tmp_path) == ["session-000000"]
+    assert sessions(tmp_path) == [Path(sibling._layout.session).name]
     assert values(sibling.load("a", 0)) == [5.0] * 4
     sibling.shutdown(cleanup=True)
 
@@ -102,13 +103,18 @@ def test_a_held_lock_protects_whatever_the_process(tmp_path: Path) -> None:
         assert files(tmp_path) == []
 
 
-def test_sessions_are_never_used_up(tmp_path: Path) -> None:
-    """Numbers go up as long as any session is alive, for longer than a server runs."""
-    lock = crashed(tmp_path, "session-005000") / "lock"
-    with open(lock) as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with BoundarySnapshotStore(tmp_path), BoundarySnapshotStore(tmp_path):
-            assert sessions(tmp_path) == ["session-005000", "session-005001", "session-005002"]
+def test_the_name_of_a_session_is_not_used_again(tmp_path: Path) -> None:
+    """Somebody removes all directories: a store that begins then has names that the first one never had."""
+    first = BoundarySnapshotStore(tmp_path)
+    save(first, "a", 1.0)
+    settled(first)
+    shutil.rmtree(tmp_path / "_boundary_snapshots")
+    with BoundarySnapshotStore(tmp_path) as second:
+        save(second, "a", 2.0)
+        settled(second)
+        first.cleanup_all()
+        assert first.shutdown(cleanup=True)
+        assert values(second.load("a", 0)) == [2.0] * 4 and len(files(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("moment", ["mkdir", "open", "flock"])
@@ -118,7 +124,9 @@ def test_a_sweep_that_takes_a_session_in_the_making(
     """Between two steps of a claim somebody sweeps: the store begins again under another name."""
     root = tmp_path / "_boundary_snapshots"
     root.mkdir()
-    victim = str(root / "session-000000")
+    victim = str(root / f"session-{bytes(8).hex()}")
+    drawn = iter((0, 1))
+    monkeypatch.setattr(os, "urandom", lambda size: bytes([next(drawn)] * size))
     swept: list[str] = []
     owner = fcntl if moment == "flock" else os
     real = getattr(owner, moment)
@@ -148,8 +156,13 @@ def test_a_sweep_that_takes_a_session_in_the_making(
 
 
 def test_a_sweep_that_comes_between_two_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another sweeper removes the dead session, and a new one takes its name, just before the lock is had."""
-    session = crashed(tmp_path, "session-000000")
+    """Another sweeper removes the dead session, and a new one takes its name, just before the lock is had.
+
+    Names are drawn, and here the same one is drawn again.
+    """
+    session = crashed(tmp_path, f"session-{bytes(8).hex()}")
+    drawn = iter((0, 1))
+    monkeypatch.setattr(os, "urandom", lambda size: bytes([next(drawn)] * size))
     real = fcntl.flock
     born: list[BoundarySnapshotStore] = []
 
