@@ -9,7 +9,7 @@ Everything follows from the arguments: the same hunt finds the same program and 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Protocol, runtime_checkable
@@ -167,7 +167,7 @@ def hunt(
         if not _is_found(found, spared, program, where):
             continue
         small = shrink(target, program, where, spared)
-        trace = simplest(target, small, where, spared)
+        trace = simplest(target, small, where, spared, found.traces if small == program else ())
         return Hunted(
             small, symptoms(trace), tokens.encode(trace, where.timeouts), switches(trace), program, tried,
             executions,
@@ -348,13 +348,18 @@ def _smaller(alphabet: Alphabet, program: Program) -> Iterator[Program]:
         yield canonical(alphabet, (program[first] + program[second], *left))
 
 
-def simplest(target: Target, program: Program, where: Hunt, spared: Target | None = None) -> Trace:
+def simplest(
+    target: Target, program: Program, where: Hunt, spared: Target | None = None, known: Iterable[Trace] = ()
+) -> Trace:
     """Return the wanted failing execution with the fewest switches, among those of a small search.
+
+    Arguments:
+        known: wanted failing executions that were met before, in a search that may have been larger.
 
     Raises:
         ValueError: none of them fails.
     """
-    traces: list[Trace] = []
+    traces = list(known)
     for name in dict.fromkeys((where.strategy, "sleep-set-dfs")):
         again = replace(where, strategy=name)
         traces += search(target, program, again, where.shrinking, most=where.shrinking).traces

@@ -54,6 +54,10 @@ def frames_of(frame: FrameType | None) -> list[Scope]:
     return found
 
 
+class _TooMuchError(BaseException):
+    """A variable's value has more parts than are looked at. No code of a value may catch this."""
+
+
 class _Held:
     """What a variable holds: which object, and what that looks like (`parts`; None: it cannot be told)."""
 
@@ -83,10 +87,23 @@ def place_of(scope: Scope) -> tuple[str, int, int]:
 def local_state(frames: list[Scope]) -> State:
     """Sum up code positions and local variables of `frames`, which are all on the stack."""
     found: list[Frame] = []
+    known: dict[int, object] = {}  # several frames have the same `self`
     for scope in frames:
-        held = tuple((name, _value(value, 0, [_PARTS])) for name, value in scope.frame.f_locals.items())
-        found.append((place_of(scope), held))
+        held = []
+        for name, value in scope.frame.f_locals.items():
+            looks = known.get(id(value))
+            if looks is None:
+                looks = known[id(value)] = _variable(value)
+            held.append((name, looks))
+        found.append((place_of(scope), tuple(held)))
     return tuple(found)
+
+
+def _variable(value: Any) -> object:
+    try:
+        return _value(value, 0, [_PARTS])
+    except _TooMuchError:
+        return _Held(value, None)
 
 
 def _value(value: Any, depth: int, left: list[int]) -> object:
@@ -97,13 +114,14 @@ def _value(value: Any, depth: int, left: list[int]) -> object:
         return (kind, str(value))
     parts_of = how(kind)
     left[0] -= 1
-    if depth >= _DEPTH or left[0] < 0 or parts_of is nothing:
+    if left[0] < 0:
+        raise _TooMuchError
+    if depth >= _DEPTH or parts_of is nothing:
         return _Held(value, None)
     try:
-        parts = tuple(_value(part, depth + 1, left) for part in parts_of(value))
+        return _Held(value, tuple([_value(part, depth + 1, left) for part in parts_of(value)]))
     except Exception:  # its state cannot be told
         return _Held(value, None)
-    return _Held(value, None if left[0] < 0 else parts)
 
 
 def _same(old: object, new: object, fresh: bool) -> bool:

@@ -142,3 +142,9 @@ def test_a_schedule_that_fails_without_the_bug_is_passed_over() -> None:
 def test_nothing_is_found_where_nothing_is_wrong() -> None:
     assert hunt(CounterTarget(locked=True), Hunt(calls=1, enumerated=20)) is None
     assert Verdict.FAILED.value == "failed"
+
+
+def test_a_failure_beyond_the_budget_of_shrinking_is_kept() -> None:
+    found = hunt(CounterTarget(), Hunt(executions=50, shrinking=1, strategy="optimal-dpor"))
+    assert found is not None and found.executions > 1
+    assert replay(client_body(CounterTarget(), found.program), found.schedule).verdict is Verdict.FAILED

@@ -17,6 +17,7 @@ The library's own test module binds ``start_new_thread`` at import, so that name
 from __future__ import annotations
 
 import _thread
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -121,10 +122,13 @@ def outcomes(make: Callable[[], Any], calls: list[tuple[str, tuple[Any, ...]]]) 
             found.append(repr(value[0]))
     return found
 
+#: call sequences for each family of objects; ``make prove-explorer`` takes more
+EXAMPLES = int(os.environ.get("PROVE_EXAMPLES", "25"))
+
 
 @pytest.mark.parametrize("family", sorted(MAKERS))
 def test_calls_do_what_they_do_on_a_real_object(family: str) -> None:
-    @settings(max_examples=60, derandomize=True, deadline=None, database=None,
+    @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None,
               suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(MAKERS[family]), st.lists(st.sampled_from(CALLS[family]), max_size=8))
     def agree(make: Callable[[], Any], calls: list[tuple[str, tuple[Any, ...]]]) -> None:

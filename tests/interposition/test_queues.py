@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -39,12 +40,15 @@ SHARED: list[tuple[str, tuple[Any, ...]]] = [
 ]
 ONLY_QUEUE: list[tuple[str, tuple[Any, ...]]] = [("full", ()), ("task_done", ()), ("put", ("x", False))]
 
+#: call sequences for each family of objects; ``make prove-explorer`` takes more
+EXAMPLES = int(os.environ.get("PROVE_EXAMPLES", "25"))
+
 
 @pytest.mark.parametrize("family", sorted(MAKERS))
 def test_calls_do_what_they_do_on_a_real_queue(family: str) -> None:
     calls = SHARED if family == "simple" else SHARED + ONLY_QUEUE
 
-    @settings(max_examples=60, derandomize=True, deadline=None, database=None,
+    @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None,
               suppress_health_check=list(HealthCheck))
     @given(st.lists(st.sampled_from(calls), max_size=10))
     def agree(chosen: list[tuple[str, tuple[Any, ...]]]) -> None:

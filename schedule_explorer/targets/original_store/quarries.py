@@ -128,7 +128,7 @@ QUARRIES: tuple[Quarry, ...] = (
     _quarry(
         5, "G5 ghost", "save cleanup_request",
         "save(x, 0) cleanup_request(x) save(x, 0) cleanup_request(x) save(x, 0)", faults=(SLOW_DISK,),
-        spared=AFTER_FIX, same_schedule=True, calls=5, threads=1, shrinking=100,
+        spared=AFTER_FIX, same_schedule=True, calls=5, threads=1, shrinking=40,
     ),
     _quarry(
         6, "G1 orphan file", "save cleanup_request", "save(x, 0) cleanup_request(x)", faults=(SLOW_DISK,),
