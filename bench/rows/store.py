@@ -67,7 +67,7 @@ class _Rows:
         self.result.notes += [
             f"medians of {self.turns} turns ({3 * self.turns} of save -> on disk) in one process, each row's "
             f"measurements in turn; a snapshot is {ARRAYS} arrays of float32, evaluated, whatever its size; "
-            f"files on {self.where}, not synced",
+            f"files on {self.where}, not synced; before each measurement the disk comes to rest (sync)",
             "save: arrays of both sizes are made before every save, whichever is saved then, because whoever "
             f"has just filled {_size(self.big)} finds the caches of the processor empty; for 'own arrays "
             "only' those of the other size are not made",
@@ -268,7 +268,7 @@ class _Rows:
         return took
 
     def _taken(self, turns: Turns, times: int = 1) -> dict[str, list[float]]:
-        return interleaved(turns, times * self.turns)
+        return interleaved({name: _at_rest(turn) for name, turn in turns.items()}, times * self.turns)
 
     def _line(self, name: str, taken: Mapping[str, list[float]], limit: str) -> None:
         self.result.lines.append([name, *(_time(taken[which]) for which in (_STORE, _ORIGINAL, _RAW)), limit])
@@ -280,6 +280,16 @@ class _Rows:
 
     def _raw(self, name: str, taken: Mapping[str, list[float]], at_most: float) -> None:
         self.result.ratios.append(ratio(name, taken[_STORE], taken[_RAW], at_most=at_most))
+
+
+def _at_rest(turn: Callable[[], float]) -> Callable[[], float]:
+    """Let the disk come to rest before a measurement: what the one before has left is not its own."""
+
+    def later() -> float:
+        os.sync()
+        return turn()
+
+    return later
 
 
 def _size(count: int) -> str:
