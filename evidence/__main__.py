@@ -14,7 +14,7 @@ from evidence.stamp import stamp
 #: section -> (what its page shows, how it is made by the options)
 SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Page]]] = {
     "explorer": (
-        "known counts, random programs, pairs of file calls (an hour of one core)",
+        "known counts, random programs, pairs of file calls (about an hour)",
         lambda given: explorer.run(8 if given.quick else given.examples),
     ),
     "verification": (
@@ -26,8 +26,8 @@ SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Page]]] = {
         lambda given: zoo.run([1, 12], seeds=1, limit=50) if given.quick else zoo.run(),
     ),
     "mutants": (
-        "changes of the production store's protocol (about an hour)",
-        lambda given: mutants.run(most=2 if given.quick else None),
+        "changes of the production store's protocol (about half an hour)",
+        lambda given: mutants.run(given.seconds, most=2 if given.quick else None),
     ),
     "repeating": (
         "executions to a bug against runs on real threads (10 minutes)",
@@ -38,6 +38,10 @@ SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Page]]] = {
     "stress": (
         "client programs on real threads: how many runs fail (5 minutes)",
         lambda given: real_threads.stress(0.5 if given.quick else 20.0),
+    ),
+    "many": (
+        "a hundred thousand runs of the production store on real threads (half an hour)",
+        lambda given: real_threads.many(40 if given.quick else real_threads.RUNS),
     ),
     "soak": (
         "several stores and processes, kills and a full disk (an hour, or --minutes)",
@@ -58,9 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("sections", nargs="*", metavar="SECTION", help="else all")
     parser.add_argument("--quick", action="store_true", help="small sizes: see that every section runs")
-    parser.add_argument("--examples", type=int, default=150, metavar="N",
-                        help="explorer: random programs for each family (150)")
+    parser.add_argument("--examples", type=int, default=explorer.EXAMPLES, metavar="N",
+                        help="explorer: random programs for each family (%(default)s)")
     parser.add_argument("--minutes", type=float, default=60.0, metavar="M", help="soak: it takes (60)")
+    parser.add_argument("--seconds", type=float, default=mutants.SECONDS, metavar="S",
+                        help="mutants: for one of them (%(default)g)")
     given = parser.parse_args(arguments)
     for name in given.sections:
         if name not in SECTIONS:
@@ -82,8 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(name: str, given: argparse.Namespace) -> str:
     options = " --quick" if given.quick else ""
-    if name == "explorer" and given.examples != 150:
+    if name == "explorer" and given.examples != explorer.EXAMPLES:
         options += f" --examples {given.examples}"
+    if name == "mutants" and given.seconds != mutants.SECONDS:
+        options += f" --seconds {given.seconds:g}"
     if name == "soak" and given.minutes != 60:
         options += f" --minutes {given.minutes:g}"
     return f"python -m evidence {name}{options}"

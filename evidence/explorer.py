@@ -21,8 +21,11 @@ TESTS = (
     "tests/targets/test_zoo_on_production_store.py",
 )  # fmt: skip
 
+#: random programs for each family of operations, unless told otherwise
+EXAMPLES = 100
 
-def run(examples: int = 150, processes: int = 2) -> Page:
+
+def run(examples: int = EXAMPLES, processes: int = 2) -> Page:
     """Run the tests at length.
 
     Arguments:
@@ -40,8 +43,8 @@ def run(examples: int = 150, processes: int = 2) -> Page:
             "FILESYSTEM_PAIRS": "1", "PROVE_ZOO": "1", "PROVE_FIGURES": str(figures),
         }  # fmt: skip
         command = [
-            sys.executable, "-m", "pytest", *TESTS, "--timeout", "0", "-n", str(processes),
-            f"--junitxml={junit}", "--maxprocesses", str(processes),
+            sys.executable, "-m", "pytest", *TESTS, "--timeout", "0", f"--junitxml={junit}",
+            "-n", str(processes), "--maxprocesses", str(processes), "--dist", "worksteal",
         ]  # fmt: skip
         subprocess.run(command, cwd=ROOT, env=environment, check=False)
         if not junit.exists():

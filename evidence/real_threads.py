@@ -14,6 +14,9 @@ from evidence.page import Page, table
 from evidence.plots import rates
 from evidence.stamp import ROOT
 
+#: of the production store
+RUNS = 100_000
+
 
 def _run(command: list[str]) -> tuple[int, dict[str, Any]]:
     """Run a module that writes JSON to the file it is given last, and return its exit code and that."""
@@ -51,8 +54,8 @@ def stress_page(found: dict[str, Any], *, good: bool) -> Page:
              "verdict"],
             [[
                 row["target"], row["what"], ", ".join(row["amplifiers"]) or "none", row["runs"],
-                row["failures"], _percent(row["rate"]), *map(_percent, row["interval"]),
-                round(row["per_second"], 1), row["verdict"],
+                row["failures"], _percent(row["rate"]), _percent(row["low"]), _percent(row["high"]),
+                round(row["timing"]["per_second"], 1), row["verdict"],
             ] for row in rows],
         ),
         "![rates of failure](stress-rates.svg)",
@@ -67,9 +70,41 @@ def stress_page(found: dict[str, Any], *, good: bool) -> Page:
         ))  # fmt: skip
     plot = rates([
         (f"{row['target']}, {row['what']}, {', '.join(row['amplifiers']) or 'none'}", row["rate"],
-         tuple(row["interval"])) for row in rows
+         (row["low"], row["high"])) for row in rows
     ])  # fmt: skip
     return Page("stress", "On real threads", "\n\n".join(parts), found, {"stress-rates.svg": plot}, good)
+
+
+def many(runs: int = RUNS) -> Page:
+    """Run the production store so many times, plainly and with its threads disturbed, half and half.
+
+    Arguments:
+        runs: in all.
+    """
+    loops = []
+    for amplify in ((), ("--amplify", "switch,yields,gc")):
+        command = ["stress", "boundary_store", "--runs", str(-(-runs // 2)), *amplify, "--json"]
+        loops.append(_run(["schedule_explorer.cli", *command])[1])
+    return many_page({"loops": loops})
+
+
+def many_page(found: dict[str, Any]) -> Page:
+    """Lay out what ``schedule-explorer stress boundary_store --json`` wrote, of each loop."""
+    loops = found["loops"]
+    failed = sum(loop["failures"] for loop in loops)
+    parts = [
+        f"{sum(loop['runs'] for loop in loops):,} runs of the production store on real threads: all client "
+        f"programs of two threads of up to two calls, in turn. {failed} failed. The interval is "
+        "Wilson's of 95 %, and 3/n where nothing failed.",
+        table(
+            ["amplifiers", "programs", "runs", "failed", "from, %", "to, %"],
+            [[
+                ", ".join(loop["amplifiers"]) or "none", loop["programs"], loop["runs"], loop["failures"],
+                _percent(loop["low"]), _percent(loop["high"]),
+            ] for loop in loops],
+        ),
+    ]  # fmt: skip
+    return Page("many", "A hundred thousand runs", "\n\n".join(parts), found, good=not failed)
 
 
 def _percent(share: float) -> float:

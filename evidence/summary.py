@@ -102,6 +102,14 @@ def _stress(found: Figures) -> str:
     )
 
 
+def _many(found: Figures) -> str:
+    loops = found["loops"]
+    return (
+        f"[A hundred thousand runs](reports/many.md) of the production store on real threads: "
+        f"{sum(loop['failures'] for loop in loops)} of {sum(loop['runs'] for loop in loops):,} failed."
+    )
+
+
 def _soak(found: Figures) -> str:
     flat = sum(trend["flat"] for trend in found["trends"].values())
     return (
@@ -121,5 +129,6 @@ def _bench(found: Figures) -> str:
 #: page -> how its line is made
 LINES: dict[str, Callable[[Figures], str]] = {
     "explorer": _explorer, "verification": _verification, "zoo": _zoo, "mutants": _mutants,
-    "repeating": _repeating, "stress": _stress, "soak": _soak, "bench": _bench,
+    "repeating": _repeating, "stress": _stress, "many": _many,
+    "soak": _soak, "bench": _bench,
 }  # fmt: skip

@@ -13,7 +13,6 @@ until gigabytes are on disk that nobody wants any more.
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -35,30 +34,33 @@ _CHUNK = 1 << 22
 #: buffers that one system call takes at most; the least that systems allow is 1024 (Linux, macOS)
 _BUFFERS = 512
 
-#: types as tuples and a function as a name of its own: this runs for every array on the inference thread
-_PLAIN = (str, int, float)
+#: bound early, and types as tuples: this runs for every array on the inference thread
+_SCALARS = (str, int, float)
 _NESTED = (tuple, list)
+_Array = mx.array
+_copied: Callable[[Any], Any] = mx.array.__copy__
 _contiguous = mx.contiguous
 #: an integer of more bits has no text: Python converts 4,300 digits at most
 _INT_BITS = 14_000
+#: containers within each other: the writer goes through them with less of the stack left, and JSON has no end
+_DEPTH = 100
 
 Layers = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a save keeps: handles of the arrays, and how they are nested.
+    """What a save keeps: handles of the arrays in containers of its own. The writer makes the rest of it.
 
     Attributes:
-        layers: one description a layer; `_describe` says what is in it.
-        tensors: the arrays (or bytes) by their names in the file.
-        metadata: the string metadata of the file, but for `layers` in JSON: that text is made by the writer.
+        request_id, token_count: whose it is.
+        layers: as they were given, with a handle in the place of each array.
         nbytes: bytes of all arrays.
     """
 
-    layers: list[dict[str, Any]]
-    tensors: dict[str, Any]
-    metadata: dict[str, str]
+    request_id: str
+    token_count: int
+    layers: Layers
     nbytes: int
 
 
@@ -67,37 +69,31 @@ class SnapshotError(ValueError):
 
 
 def encode(request_id: str, token_count: int, layers: object) -> Snapshot:
-    """Take handles of all arrays and describe how they are nested.
+    """Take handles of all arrays, evaluated, in containers of their own.
 
     Raises:
         SnapshotError: it is not a list of dicts, or a leaf is neither an array nor plain data.
     """
     if not isinstance(layers, list) or not layers:
         raise SnapshotError(f"the extractor must give a list of at least one dict, not {_brief(layers)}")
-    tensors: dict[str, Any] = {}
-    described = []
+    handles: list[Any] = []
+    data: list[bytes] = []
+    taken = []
     for i, layer in enumerate(layers):
         if not isinstance(layer, dict):
             raise SnapshotError(f"layer {i} must be a dict with strings as keys, not {_brief(layer)}")
-        fields = {}
-        for key, value in layer.items():
-            if not isinstance(key, str):
-                raise SnapshotError(f"layer {i} has the key {_brief(key)}, which is no string")
-            fields[key] = _describe(value, f"layer_{i}", key, tensors)
-        described.append(fields)
-    mx.eval([tensor for tensor in tensors.values() if not isinstance(tensor, bytes)])
-    metadata = {
-        # A lone surrogate is no Unicode text: JSON readers refuse it.
-        "request_id": request_id.encode("utf-8", "backslashreplace").decode("utf-8"),
-        "token_count": str(token_count),
-        "num_layers": str(len(described)),
-    }
-    return Snapshot(described, tensors, metadata, sum(_nbytes(tensor) for tensor in tensors.values()))
+        try:
+            taken.append({_name(key): _take(value, handles, data, 0) for key, value in layer.items()})
+        except SnapshotError as error:
+            raise SnapshotError(f"layer {i} {error}") from None
+    mx.eval(handles)
+    nbytes = sum([handle.nbytes for handle in handles]) + sum(map(len, data))
+    return Snapshot(request_id, token_count, taken, nbytes)
 
 
 def decode(snapshot: Snapshot) -> Layers:
     """Return what was saved, in containers and array objects that nobody else has, over the same buffers."""
-    return _restored(snapshot.layers, lambda name: copy.copy(snapshot.tensors[name]))
+    return [_own(layer) for layer in snapshot.layers]
 
 
 def _brief(value: object) -> str:
@@ -106,7 +102,62 @@ def _brief(value: object) -> str:
     )
 
 
+def _name(key: object) -> str:
+    if not isinstance(key, str):
+        raise SnapshotError(f"has the key {_brief(key)}: keys are strings")
+    return key
+
+
+def _take(value: Any, handles: list[Any], data: list[bytes], depth: int) -> Any:
+    """Return a value with a handle for each array, and list its handles and its bytes objects."""
+    if isinstance(value, _Array):
+        dtype = value.dtype
+        if dtype not in _DTYPES:
+            raise SnapshotError(f"has an array of {dtype}, which safetensors cannot hold")
+        # A float64 array lives on the CPU only.
+        handle = _contiguous(value, stream=mx.cpu) if dtype == mx.float64 else _contiguous(value)
+        handles.append(handle)
+        return handle
+    if value is None or isinstance(value, _SCALARS):
+        if isinstance(value, int) and value.bit_length() > _INT_BITS:
+            raise SnapshotError(f"has an integer of {value.bit_length()} bits")
+        return value
+    if depth >= _DEPTH:
+        raise SnapshotError(f"has containers within each other, more than {_DEPTH}")
+    if isinstance(value, _NESTED):
+        elements = [_take(element, handles, data, depth + 1) for element in value]
+        return tuple(elements) if isinstance(value, tuple) else elements
+    if isinstance(value, dict):
+        return {_name(key): _take(one, handles, data, depth + 1) for key, one in value.items()}
+    if isinstance(value, bytes):
+        data.append(value)
+        return value
+    raise SnapshotError(f"holds a {type(value).__module__}.{type(value).__qualname__}")
+
+
+def _own(value: Any) -> Any:
+    kind = type(value)
+    if kind is _Array:
+        return _copied(value)
+    if kind is tuple:
+        return tuple([_own(element) for element in value])
+    if kind is list:
+        return [_own(element) for element in value]
+    if kind is dict:
+        return {key: _own(one) for key, one in value.items()}
+    return value
+
+
 # -- nesting -----------------------------------------------------------------------------------------------
+
+
+def described(snapshot: Snapshot) -> tuple[Layers, dict[str, Any]]:
+    """Return a description of the layers in JSON, and the arrays (or bytes) by their names in the file."""
+    tensors: dict[str, Any] = {}
+    return [
+        {key: _describe(value, f"layer_{i}", key, tensors) for key, value in layer.items()}
+        for i, layer in enumerate(snapshot.layers)
+    ], tensors
 
 
 def _describe(value: Any, prefix: str, field: str, tensors: dict[str, Any]) -> Any:
@@ -116,17 +167,8 @@ def _describe(value: Any, prefix: str, field: str, tensors: dict[str, Any]) -> A
     is its kind. Element ``k`` of a state is ``<prefix>_state_<k>`` in the file; when it is a tuple itself,
     its own elements are ``<prefix>_sub_<k>_state_<j>``.
     """
-    if value is None or isinstance(value, _PLAIN):
-        if isinstance(value, int) and value.bit_length() > _INT_BITS:
-            raise SnapshotError(f"{prefix} {field} is an integer of {value.bit_length()} bits")
-        return value
-    if isinstance(value, mx.array):
-        dtype = _DTYPES.get(value.dtype)
-        if dtype is None:
-            raise SnapshotError(f"safetensors cannot hold the dtype {value.dtype}")
-        # A float64 array lives on the CPU only.
-        handle = _contiguous(value, stream=mx.cpu) if dtype[0] == "F64" else _contiguous(value)
-        return {"array": _add(tensors, f"{prefix}_{field}", handle)}
+    if isinstance(value, _Array):
+        return {"array": _add(tensors, f"{prefix}_{field}", value)}
     if isinstance(value, bytes):
         return {"bytes": _add(tensors, f"{prefix}_{field}", value)}
     if isinstance(value, _NESTED):
@@ -137,12 +179,10 @@ def _describe(value: Any, prefix: str, field: str, tensors: dict[str, Any]) -> A
             for k, element in enumerate(value)
         ]}  # fmt: skip
     if isinstance(value, dict):
-        if not all(isinstance(key, str) for key in value):
-            raise SnapshotError(f"{prefix} {field} has a dict with keys that are not strings")
         return {"dict": {
             key: _describe(one, prefix, f"{field}_{key}", tensors) for key, one in value.items()
         }}  # fmt: skip
-    raise SnapshotError(f"{prefix} {field} holds a {type(value).__module__}.{type(value).__qualname__}")
+    return value
 
 
 def _add(tensors: dict[str, Any], name: str, tensor: Any) -> str:
@@ -154,7 +194,7 @@ def _add(tensors: dict[str, Any], name: str, tensor: Any) -> str:
     return name
 
 
-def _restored(layers: list[dict[str, Any]], tensor: Callable[[str], Any]) -> Layers:
+def _restored(layers: Layers, tensor: Callable[[str], Any]) -> Layers:
     return [{key: _restore(value, tensor) for key, value in layer.items()} for layer in layers]
 
 
@@ -171,7 +211,7 @@ def _restore(described: Any, tensor: Callable[[str], Any]) -> Any:
     if kind == "dict":
         return {key: _restore(one, tensor) for key, one in value.items()}
     data = tensor(value)
-    return data if isinstance(data, bytes) else bytes(memoryview(data)) if data.size else b""
+    return bytes(memoryview(data)) if data.size else b""
 
 
 # -- writing -----------------------------------------------------------------------------------------------
@@ -183,17 +223,23 @@ def _nbytes(tensor: Any) -> int:
 
 def _buffers(snapshot: Snapshot) -> Iterator[memoryview]:
     """Give the bytes of the file, one buffer after the other, without a copy."""
+    layers, tensors = described(snapshot)
     entries = []
-    for name, tensor in snapshot.tensors.items():
+    for name, tensor in tensors.items():
         if isinstance(tensor, bytes):
             entries.append((1, name, "U8", [len(tensor)], tensor))
         else:
             dtype, width = _DTYPES[tensor.dtype]
             entries.append((width, name, dtype, list(tensor.shape), tensor))
     entries.sort(key=lambda entry: (-entry[0], entry[1]))
-    header: dict[str, Any] = {
-        "__metadata__": {**snapshot.metadata, "layer_info": json.dumps(snapshot.layers)}
+    metadata = {
+        # A lone surrogate is no Unicode text: JSON readers refuse it.
+        "request_id": snapshot.request_id.encode("utf-8", "backslashreplace").decode("utf-8"),
+        "token_count": str(snapshot.token_count),
+        "num_layers": str(len(layers)),
+        "layer_info": json.dumps(layers),
     }
+    header: dict[str, Any] = {"__metadata__": metadata}
     offset = 0
     for _, name, dtype, shape, tensor in entries:
         end = offset + _nbytes(tensor)

@@ -67,7 +67,7 @@ def _plain_written(body: Callable[[], None], count: int) -> float:
 
 def _explored(body: Callable[[], None], strategy: str, count: int) -> float:
     """Return the seconds of one execution under a strategy; those that were cut off count as executions."""
-    result = explore(body, strategy, max_executions=count, stop_at_first_failure=False)
+    result = explore(body, strategy, max_executions=count, stop_at_first_failure=False, simplify=0)
     return result.seconds / (result.executions + result.blocked)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import _ctypes
 import _random
 import array
+import dis
 import inspect
 import io
 import itertools
@@ -67,7 +68,9 @@ _LIBRARY = sysconfig.get_path("stdlib") + os.sep
 _PACKAGES = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
 _HEAP_TYPE = 1 << 9
 _SUSPENDABLE = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-_NOT_HELD = frozenset(("__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "_abc_impl"))
+# What a dataclass tells of its fields does not change; the factories of defaults its `__init__` leads to.
+_NOT_HELD = frozenset(("__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "_abc_impl",
+                       "__dataclass_fields__", "__dataclass_params__", "__match_args__"))  # fmt: skip
 
 
 class _Unseen(Exception):
@@ -100,39 +103,43 @@ def ours(module: object) -> bool:
 def heap(frames: list[Scope]) -> dict[int, object] | None:
     """Map every mutable object that `frames` lead to onto its shallow content; None: it cannot be told."""
     found: dict[int, object] = {}
-    waiting = _variables(frames)
-    for scope in frames:
-        frame = scope.frame
-        if _program(frame.f_globals):
-            code = frame.f_code
-            _note(found, waiting, id(code), _globals(code, frame.f_globals))
-    known = _PARTS
+    waiting: list[Any] = []
     try:
+        _note(found, waiting, 0, _variables(frames))
+        del found[0]
+        for scope in frames:
+            frame = scope.frame
+            if _program(frame.f_globals):
+                code = frame.f_code
+                _note(found, waiting, id(code), _globals(code, frame.f_globals))
+        known = _PARTS
         while waiting:
             value = waiting.pop()
             if id(value) in found:
                 continue
-            # Never by isinstance or getattr: a proxy of the program would run code of its own.
-            kind = type(value)
-            parts_of = known.get(kind)
-            if parts_of is None:
-                parts_of = how(kind)
-            if parts_of is nothing:
-                continue
             if len(found) >= _NODES:
                 return None
-            _note(found, waiting, id(value), parts_of(value))
+            _note(found, waiting, id(value), known[type(value)](value))
     except _Unseen:
         return None
     return found
 
 
 def _note(found: dict[int, object], waiting: list[Any], key: int, content: list[Any]) -> None:
+    """Keep what an object holds: values as they are, of all else the identity; have the parts walked over."""
     found[key] = content
+    known = _PARTS
     for place, part in enumerate(content):
-        if type(part) not in ATOMS:
+        # Never by isinstance or getattr: a proxy of the program would run code of its own.
+        kind = type(part)
+        if kind in ATOMS:
+            continue
+        parts_of = known.get(kind)
+        if parts_of is None:
+            parts_of = how(kind)
+        content[place] = at = id(part)
+        if parts_of is not nothing and at not in found:
             waiting.append(part)
-            content[place] = id(part)
 
 
 def _variables(frames: list[Scope]) -> list[Any]:
@@ -190,9 +197,10 @@ def _found_out(kind: type) -> Callable[[Any], list[Any]]:
         return _unseen
     if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
         extra.append(lambda value: _bytes(value.data if value.flags.c_contiguous else value.tobytes()))
-    if not members and not extra and not _of_the_program(kind):
+    told = [kind] if _of_the_program(kind) else []
+    if not members and not extra and not told:
         return _dictionary
-    return lambda value: _attributes(value, kind, members, extra)
+    return lambda value: _attributes(value, kind, members, extra, told)
 
 
 def opaque(*kinds: type) -> None:
@@ -304,7 +312,8 @@ def _dictionary(value: Any) -> list[Any]:
 
 
 def _attributes(
-    value: Any, kind: type, members: list[MemberDescriptorType], extra: list[Callable[[Any], list[Any]]]
+    value: Any, kind: type, members: list[MemberDescriptorType], extra: list[Callable[[Any], list[Any]]],
+    told: list[type],
 ) -> list[Any]:
     """Return what an object's dictionary and slots hold, and what its class and the base written in C do."""
     parts = _dictionary(value)
@@ -315,8 +324,7 @@ def _attributes(
             continue
     for listing in extra:
         parts += listing(value)
-    if _of_the_program(kind):
-        parts.append(kind)
+    parts += told
     return parts
 
 
@@ -355,14 +363,20 @@ _BASES: list[tuple[Any, Callable[[Any], list[Any]]]] = [
 # -- what belongs to the program ----------------------------------------------------------------------------
 
 _NAMES: dict[CodeType, tuple[str, ...]] = {}
+_OF_AN_OBJECT = frozenset(
+    ("LOAD_ATTR", "STORE_ATTR", "DELETE_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM")
+)  # fmt: skip
 _MODULES: dict[str, bool] = {}
 
 
 def _names(code: CodeType) -> tuple[str, ...]:
-    """Return the names of globals, and of attributes, in a code object and in what is defined within it."""
+    """Return the names that a code object, and what is defined within it, look up, but for attributes."""
     known = _NAMES.get(code)
     if known is None:
-        names = dict.fromkeys(code.co_names)
+        names = dict.fromkeys(
+            str(one.argval) for one in dis.get_instructions(code)
+            if one.opcode in dis.hasname and one.opname not in _OF_AN_OBJECT
+        )
         for constant in code.co_consts:
             if type(constant) is CodeType:
                 names |= dict.fromkeys(_names(constant))

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from evidence import mutants, real_threads, repeating, verification, zoo
 from evidence.plots import chances, dots
+from schedule_explorer.campaigns.stress import Figures
+from stress.__main__ import Measured
+from stress.rows import Row
 
 VERDICT = {
     "verdict": "proved", "reason": "", "programs": 7, "proved": 7, "failed": 0, "unfinished": 0, "not_run": 0,
@@ -92,19 +97,27 @@ def test_what_needs_a_failing_disk_is_not_repeated() -> None:
 
 
 def test_rates_on_real_threads_are_laid_out() -> None:
-    row: dict[str, Any] = {
-        "target": "original_store_before_fix", "what": "the race", "amplifiers": [], "runs": 1000,
-        "failures": 5, "rate": 0.005, "interval": [0.002, 0.01], "per_second": 50.0, "fails": True,
-        "verdict": "fails, as expected",
-    }  # fmt: skip
-    other = {
-        **row, "target": "boundary_store", "amplifiers": ["gc"], "failures": 0, "rate": 0.0,
-        "interval": [0.0, 0.003], "fails": False,
-    }  # fmt: skip
-    made = real_threads.stress_page({"rows": [row, other]}, good=True)
-    assert "| 1,000 | 5 | 0.5 | 0.2 | 1 | 50 |" in made.body
+    before = Figures("original_store_before_fix", runs=1000, failures=5, seconds=20.0)
+    production = Figures("boundary_store", amplifiers=("gc",), runs=1000, seconds=20.0)
+    rows = [
+        Measured(Row("original_store_before_fix", program="save(x, 0)", fails=True), before).as_json(),
+        Measured(Row("boundary_store"), production).as_json(),
+    ]
+    made = real_threads.stress_page({"rows": rows}, good=True)
+    assert "| 1,000 | 5 | 0.5 | 0.21 | 1.2 | 50 | fails, as expected |" in made.body
+    assert "| gc | 1,000 | 0 | 0 | 0 | 0.3 | 50 | no failure |" in made.body
     assert "one run of 200 fails" in made.body and "takes 598 runs" in made.body  # 1 - 0.995 ** 598 > 0.95
     assert "boundary_store" in made.plots["stress-rates.svg"]
+
+
+@pytest.mark.parametrize("failures", [0, 1])
+def test_many_runs_are_laid_out(failures: int) -> None:
+    plain = Figures("boundary_store", programs=12, runs=40_000)
+    gc = Figures("boundary_store", amplifiers=("gc",), programs=12, runs=60_000, failures=failures)
+    made = real_threads.many_page({"loops": [plain.as_json(), gc.as_json()]})
+    assert "100,000 runs of the production store on real threads" in made.body
+    assert f"{failures} failed" in made.body and "| none | 12 | 40,000 | 0 | 0 | 0.0075 |" in made.body
+    assert made.good == (not failures)
 
 
 def test_a_soak_is_laid_out() -> None:

@@ -67,7 +67,7 @@ class Disk:
 
     def write(self, fd: int, snapshot: Any, wanted: Callable[[], bool]) -> bool:
         """Take the place of the real write."""
-        request_id = snapshot.metadata["request_id"]
+        request_id = snapshot.request_id
         self.written.append(request_id)
         arrived, gate, after = self._gates.get(request_id, (None, None, False))
         if arrived is not None and gate is not None and not after:

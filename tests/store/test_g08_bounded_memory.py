@@ -37,7 +37,7 @@ def handles(monkeypatch: pytest.MonkeyPatch) -> list[weakref.ref[Any]]:
 
     def encode(*arguments: Any) -> codec.Snapshot:
         snapshot = real(*arguments)
-        kept.extend(weakref.ref(tensor) for tensor in snapshot.tensors.values())
+        kept.extend(weakref.ref(tensor) for tensor in codec.described(snapshot)[1].values())
         return snapshot
 
     monkeypatch.setattr(codec, "encode", encode)
