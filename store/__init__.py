@@ -105,9 +105,9 @@ G10
     the tables, not to the store: a finalizer of the store signals it, without any lock, because a finalizer
     may run in the middle of anything.
 G11
-    A session is removed only by who holds the lock (flock) of its lock file and finds that file under its
-    name, or while it is empty; see `layout`. Its name is never used again. The kernel drops the lock when the
-    process ends, however it ends.
+    A session is removed only by who holds the lock (flock) of its directory and finds that under its name;
+    see `layout`. Its name is never used again. The kernel drops the lock when the process ends, however it
+    ends; a child that was forked lets go of it as it begins.
 G12
     No name on disk comes from an id. Files are made with O_EXCL and O_NOFOLLOW in directories of the owner.
 G13
@@ -116,9 +116,13 @@ G13
 G14
     The points above, each inside its call, on tables that are changed under one lock.
 
-Limits: a process that was forked must not use the store of its parent, for it has no writer. Files are not
-synced to the device: they are ephemeral, and the next start sweeps them. At the exit of a process without
-`shutdown` its files stay until then.
+Limits: a process that was forked must not use the store of its parent, for it has no writer; nor may a
+signal handler or a finalizer of the caller call the store, for what they interrupt may hold its lock. Files
+are not synced to the device: they are ephemeral, and the next start sweeps them. At the exit of a process
+without `shutdown` its files stay until then. `base_dir` must be on a file system that locks directories. MLX
+lets an array keep a buffer that is up to 16 KB larger than the array, and these bytes are not counted. A
+program that writes into an array's buffer behind MLX's back (through `memoryview` or NumPy) changes what was
+saved, as long as it is not on disk.
 """
 
 from __future__ import annotations

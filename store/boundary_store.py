@@ -92,7 +92,7 @@ class BoundarySnapshotStore:
         except Exception as error:
             logger.warning(
                 "the snapshot %.80r/%.20r cannot be saved: %s: %s", request_id, token_count,
-                type(error).__name__, error,
+                type(error).__name__, _text(error),
             )
             return False
         generation = Generation(request_id, token_count, snapshot, snapshot.nbytes)
@@ -124,10 +124,10 @@ class BoundarySnapshotStore:
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}"
             # A cleanup or a newer save may have removed the file since; if so, what they left is the answer.
-            there = os.path.lexists(generation.place.final)
+            gone = layout.gone(generation.place.final)
             with self._lock:
                 current = self._state.find(request_id, token_count) is generation
-                if current and not there:
+                if current and gone:
                     self._state.vanished(generation)
                     self._state.removed([generation])
             if current:
@@ -267,3 +267,13 @@ def _check_key(request_id: object, token_count: object) -> None:
         raise TypeError(f"a token count is an int, not {type(token_count).__name__}")
     if token_count < 0:
         raise ValueError(f"a token count is not negative: {token_count}")
+    if token_count.bit_length() > 63:
+        raise ValueError(f"a token count has 63 bits at most, not {token_count.bit_length()}")
+
+
+def _text(error: Exception) -> str:
+    """Return what an error says. A record of the log must not keep the error: its frames have the arrays."""
+    try:
+        return str(error)
+    except Exception:
+        return "(it cannot be said what)"

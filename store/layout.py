@@ -1,17 +1,19 @@
 """What the store makes on disk, and how a session proves that it is alive.
 
     base_dir/_boundary_snapshots/            shared by all stores on this directory
-        session-5f2c9d0e81b7a364/            of one store; whoever holds the lock on `lock` owns it
-            lock
+        session-5f2c9d0e81b7a364/            of one store, which holds the lock (flock) of this directory
             live/0000000000000000.safetensors    one file a generation; nothing else is ever in here
             staging-0/0000000000000001.part      what the writer has in hand
             trash-0/0000000000000001.part        the same, after a cleanup gave up waiting for the writer
 
 Names are drawn or counted and never derived from an id, so that no id can reach a path. The name of a session
 is never used again, also where somebody removed its directories, and a generation's names are its own: an
-operation that comes late finds nothing, and hits nobody else's file. A file gets into ``live`` by one
-rename from staging; a cleanup that cannot wait for that rename takes its source away instead (renaming
-the directory, which takes no lock of the file that is being written), and a late rename then fails.
+operation that comes late finds nothing, and hits nobody else's file. The lock is on the directory itself: a
+file that stood for it could be removed while the rest stays, and a live session would be taken for dead.
+
+A file gets into ``live`` by one rename from staging; a cleanup that cannot wait for that rename takes its
+source away instead (renaming the directory, which takes no lock of the file that is being written), and a
+late rename then fails.
 """
 
 from __future__ import annotations
@@ -28,12 +30,38 @@ from typing import Any, NamedTuple
 
 logger = logging.getLogger("store")
 _ROOT = "_boundary_snapshots"
-_LOCK = "lock"
 _SESSION = re.compile(r"session-[0-9a-f]+")
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+#: what flock says of a directory where it cannot be locked, as on NFS
+_NO_LOCKS = (errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 #: names tried for a session: as many times a sweep would have to take it away before it has its lock
 _ATTEMPTS = 1000
+
+
+
+
+class _Lock:
+    """The lock of a session, by the descriptor that has it; -1 when it was let go."""
+
+    __slots__ = ("_close", "fd")
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        # Whatever `os` is when the collector lets it go: the descriptor came from the `os` of now.
+        self._close = os.close
+        _HELD.add(self)
+
+    def let_go(self) -> None:
+        """Let it go, once."""
+        _HELD.discard(self)
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            self._close(fd)
+
+
+#: the locks of this process
+_HELD: set[_Lock] = set()
 
 
 class Place(NamedTuple):
@@ -68,9 +96,11 @@ class Layout:
             raise ValueError(f"base_dir must be the name of a directory, not {base!r}")
         # A link that is the base directory itself is the operator's: it is followed now, and never again.
         self.base = os.path.realpath(base)
+        if not _is_text(self.base):
+            raise ValueError(f"MLX loads no file of a directory whose name is not UTF-8: {self.base!r}")
         self.root = os.path.join(self.base, _ROOT)
         self.session = ""
-        #: closes the lock file: when it is called, or when nobody has this object any more
+        #: lets the lock go: when it is called, or when nobody has this object any more
         self._unlock: Any = None
         self._staging = -1
         self.claim()
@@ -85,11 +115,10 @@ class Layout:
         self._sweep()
         for _ in range(_ATTEMPTS):
             session = os.path.join(self.root, f"session-{os.urandom(8).hex()}")
-            fd = _begin(session)
-            if fd >= 0:
+            lock = _begin(session)
+            if lock is not None:
                 self.session = session
-                self._unlock = weakref.finalize(self, os.close, fd)
-                self._unlock.atexit = False
+                self._keep(lock)
                 os.mkdir(os.path.join(session, "live"), 0o700)
                 self.next_staging()
                 return
@@ -104,6 +133,10 @@ class Layout:
             except OSError as error:
                 logger.warning("the session %s in %s was not swept: %s", name, self.root, error)
 
+    def _keep(self, lock: _Lock) -> None:
+        self._unlock = weakref.finalize(self, lock.let_go)
+        self._unlock.atexit = False
+
     def release(self) -> None:
         """Let the lock go: from now on any store may remove what the session left."""
         if self._unlock is not None:
@@ -113,18 +146,25 @@ class Layout:
         """Remove the session with all that is in it, and let the lock go. Say whether nothing of it is left.
 
         Of several callers one removes, and the others say what they find: False while that one is at it.
+        What cannot be removed stays this store's, and may be tried again.
         """
         # The lock is passed on to one caller alone.
         held = None if self._unlock is None else self._unlock.detach()
-        if held is not None:
-            _, close, (fd,), _ = held
-            try:
+        if held is None:
+            return gone(self.session)
+        lock: _Lock = held[1].__self__
+        try:
+            if lock.fd >= 0:  # and not in a child that was forked
                 _remove_session(self.session)
-            except OSError as error:
-                logger.warning("the session %s was not removed: %s", self.session, error)
-            finally:
-                close(fd)
-        return not os.path.lexists(self.session)
+        except OSError as error:
+            logger.warning("the session %s was not removed: %s", self.session, error)
+        finally:
+            removed = gone(self.session)
+            if removed:
+                lock.let_go()
+            else:
+                self._keep(lock)
+        return removed
 
     # -- one generation ------------------------------------------------------------------------------
 
@@ -201,6 +241,17 @@ def remove_file(path: str) -> None:
         pass
 
 
+def gone(path: str) -> bool:
+    """Say whether there is certainly nothing of this name: an error of the disk says nothing."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        pass
+    return False
+
+
 # -- sessions ------------------------------------------------------------------------------------------------
 
 
@@ -218,92 +269,85 @@ def _own_directory(path: str) -> None:
             os.chmod(path, 0o700)
 
 
-def _begin(session: str) -> int:
-    """Make a session and take its lock; -1 when the name is taken.
-
-    1. Until the lock is held, a sweep may take the session for dead and remove it.
-    2. It does so while there is no such file, or with the lock of the same file in its hands.
-    3. So: whoever makes the file alone, gets its lock, and then still finds it under its name, has it.
-    """
+def _begin(session: str) -> _Lock | None:
+    """Make a session and take its lock; None when the name is taken, or a sweep was faster."""
     try:
         os.mkdir(session, 0o700)
     except FileExistsError:
-        return -1
+        return None
     try:
-        fd = os.open(os.path.join(session, _LOCK), _NEW_FILE, 0o600)
-    except (FileExistsError, FileNotFoundError):
-        return -1
+        return _hold(session)
+    except OSError as error:
+        os.rmdir(session)
+        if error.errno not in _NO_LOCKS:
+            raise
+        said = "directories cannot be locked here: base_dir must be on a local file system"
+        raise OSError(error.errno, said, session) from None
+
+
+def _hold(session: str) -> _Lock | None:
+    """Take the lock of a session; None when somebody else has it, or the session is gone.
+
+    Until its owner has the lock, a sweep may take a session for dead. It removes one with the lock in its
+    hands: so whoever gets the lock, and then still finds the directory under its name, has it.
+
+    Raises:
+        OSError: it is no directory, or nothing can be locked on this file system.
+    """
     try:
-        if _locked(fd, os.path.join(session, _LOCK)):
-            return fd
+        fd = os.open(session, _DIRECTORY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(fd), os.lstat(session)):
+            return _Lock(fd)
+    except (BlockingIOError, FileNotFoundError):
+        pass
     except BaseException:
         os.close(fd)
         raise
     os.close(fd)
-    return -1
+    return None
 
 
-def _locked(fd: int, path: str) -> bool:
-    """Take the lock of a file, and say whether it was had and the file is still the one of that name."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.fstat(fd), os.lstat(path))
-    except (BlockingIOError, FileNotFoundError):
-        return False
+def _in_a_forked_child() -> None:
+    """Let go of what was inherited: a lock ends with the process that took it, however long a child lives."""
+    for lock in list(_HELD):
+        lock.let_go()
+
+
+os.register_at_fork(after_in_child=_in_a_forked_child)
 
 
 def _sweep_one(session: str) -> None:
     """Remove a session unless somebody holds its lock."""
-    try:
-        directory = os.open(session, _DIRECTORY)
-    except FileNotFoundError:
-        return
-    try:
-        fd = _open_lock(session, directory)
-    except FileNotFoundError:
-        return  # somebody else has just removed it
-    finally:
-        os.close(directory)
-    try:
-        if _locked(fd, os.path.join(session, _LOCK)):
-            _remove_session(session)
-    finally:
-        os.close(fd)
-
-
-def _open_lock(session: str, directory: int) -> int:
-    """Open the lock of a session.
-
-    One that has no lock yet, or no more, is empty and is removed: whoever is about to remove it finds it
-    gone, whoever is about to make the lock takes another name. In one that is not empty somebody removed the
-    lock, and it is made.
-
-    Raises:
-        FileNotFoundError: the session is gone.
-    """
-    try:
-        return os.open(_LOCK, os.O_RDWR | os.O_NOFOLLOW, dir_fd=directory)
-    except FileNotFoundError:
+    lock = _hold(session)
+    if lock is not None:
         try:
-            os.rmdir(session)
-        except FileNotFoundError:
-            raise
-        except OSError:
-            return os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=directory)
-        raise
+            _remove_session(session)
+        finally:
+            lock.let_go()
 
 
 def _remove_session(session: str) -> None:
-    """Remove a session whose lock is held. The lock goes last: whoever finds less finds it locked."""
+    """Remove a session whose lock is held."""
     with os.scandir(session) as entries:
-        others = [entry for entry in entries if entry.name != _LOCK]
-    for entry in others:
+        found = list(entries)
+    for entry in found:
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path)
         else:
             os.unlink(entry.path)
-    remove_file(os.path.join(session, _LOCK))
     try:
         os.rmdir(session)
     except FileNotFoundError:
         pass
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -224,7 +224,7 @@ class StoreState:
         self.death = self.last_error = reason
         generation = self.in_hand
         if generation is not None and generation.phase is Phase.CANCELLED:
-            self.let_go(generation)
+            self.let_go(generation, reason if generation.stolen else None)
         elif generation is not None:
             generation.phase = Phase.FAILED
             self.in_hand = None

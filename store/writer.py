@@ -50,7 +50,7 @@ class Write:
 
     def perform(self) -> Report:
         """Write in staging, then rename into the live tree."""
-        place, fd = self.place, -1
+        place, fd, publishing = self.place, -1, False
         try:
             fd = layout.create(place)
             if not write_snapshot(fd, self.generation.payload, self.wanted):
@@ -58,10 +58,10 @@ class Write:
             # An error that is told at the close is one of the write.
             closing, fd = fd, -1
             os.close(closing)
+            publishing = True
             layout.publish(place)
         except BaseException as error:
-            if fd >= 0:
-                os.close(fd)
+            _close(fd)
             if not isinstance(error, Exception):
                 raise
             report = Report(_said(error), missing=isinstance(error, FileNotFoundError | NotADirectoryError))
@@ -70,6 +70,9 @@ class Write:
         # Out of the handler: nothing holds the frames of the failed write, and the arrays in them.
         try:
             layout.remove_file(place.part)
+            if publishing:
+                # A disk may have done what it said had failed.
+                layout.remove_file(place.final)
         except OSError:
             report.leftover = True
             _leave_staging(self.directories)
@@ -129,8 +132,7 @@ class Remove:
 
     def perform(self) -> Report:
         """Remove and close."""
-        if self.open_fd >= 0:
-            os.close(self.open_fd)
+        _close(self.open_fd)
         errors = remove_files(self.files)
         return Report(error="; ".join(errors) if errors else None)
 
@@ -174,11 +176,17 @@ class Writer:
     def wake(self) -> None:
         """Let the thread look at the state, if it waits for a reason to."""
         if self._idle:
-            self._idle = False
+            # In this order: an interrupt in between must not leave a thread that nobody wakes.
             self._signal()
+            self._idle = False
 
     def wait_for(self, generation: Generation, clock: Callable[[], float], deadline: float) -> bool:
-        """Wait until a generation is not in hand any more; False when it still is at the deadline."""
+        """Wait until a generation is not in hand any more; False when it still is at the deadline.
+
+        The writer itself, when the collector runs a cleanup of the caller on it, does not wait for itself.
+        """
+        if threading.get_ident() == self.thread.ident:
+            return self.state.in_hand is not generation
         self._waiting += 1
         try:
             while self.state.in_hand is generation:
@@ -294,7 +302,7 @@ class Writer:
         if generation.phase is Phase.CANCELLED:
             self.state.dropped(generation)
             return self._discarding(generation, report), None
-        if report.missing and not done.again:
+        if report.missing and not report.leftover and not done.again:
             return Repair(generation, self.directories), None
         if report.error is not None:
             generation.stolen = report.leftover
@@ -339,6 +347,15 @@ def remove_files(files: list[Generation], *, staging: bool = False) -> list[str]
         except OSError as error:
             errors.append(_said(error))
     return errors
+
+
+def _close(fd: int) -> None:
+    """Close a file that nobody wants any more; what the disk says of that is of no use."""
+    if fd >= 0:
+        try:
+            os.close(fd)
+        except OSError:
+            pass
 
 
 def _leave_staging(directories: Layout) -> None:

@@ -86,10 +86,10 @@ class Disk:
 
 
 def files(base: Path) -> list[str]:
-    """Return what is below a directory but for the locks and empty directories of sessions."""
+    """Return the files below a directory."""
     return sorted(
         os.path.relpath(os.path.join(directory, name), base)
-        for directory, _, names in os.walk(base) for name in names if name != "lock"
+        for directory, _, names in os.walk(base) for name in names
     )  # fmt: skip
 
 

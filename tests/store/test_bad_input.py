@@ -35,7 +35,7 @@ def boom(snapshot: list[Any]) -> Any:
     [
         (None, 0, extract, "string"), (b"a", 0, extract, "string"), (["a"], 0, extract, "string"),
         ("a", -1, extract, "negative"), ("a", 1.5, extract, "int"), ("a", "1", extract, "int"),
-        ("a", True, extract, "int"), ("a", None, extract, "int"),
+        ("a", True, extract, "int"), ("a", None, extract, "int"), ("a", 1 << 63, extract, "63 bits"),
         ("a", 0, boom, "a bug of the model"), ("a", 0, None, "callable"),
         ("a", 0, lambda s: None, "TypeError"),
         ("a", 0, lambda s: ([], None), "at least one"), ("a", 0, lambda s: (None, None), "at least one"),
@@ -196,3 +196,9 @@ def test_positional_arguments_stay_compatible(tmp_path: Path) -> None:
     store.cleanup_request("a")
     store.cleanup_all()
     store.shutdown()
+
+
+def test_a_base_dir_whose_files_mlx_could_not_load(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="UTF-8"):
+        BoundarySnapshotStore(os.path.join(tmp_path, os.fsdecode(b"caf\xe9")))
+    assert list(tmp_path.iterdir()) == []

@@ -32,7 +32,7 @@ def test_the_writer_removes_it(
     settled(store)
     assert files(tmp_path) == []
     left = sorted(path.name for path in Path(store._layout.session).iterdir())
-    assert left == ["live", "lock", "staging-1"]
+    assert left == ["live", "staging-1"]
 
 
 def test_the_next_snapshot_is_not_touched(store: BoundarySnapshotStore, disk: Disk, tmp_path: Path) -> None:

@@ -188,3 +188,16 @@ def test_a_refused_save_leaves_no_trace(
     assert "max_pending_bytes" in caplog.text
     assert tables(store) == EMPTY and handles[0]() is None and files(tmp_path) == []
     assert not store.has("a", 0) and store.stats().refused == 1
+
+
+def test_the_log_of_a_save_that_cannot_be_keeps_no_array(
+    store: BoundarySnapshotStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    def nonsense(cache: list[Any]) -> tuple[list[dict[str, Any]], None]:
+        array = mx.zeros((4,))
+        kept.append(weakref.ref(array))
+        return [{"state": (array, object())}], None
+
+    kept: list[weakref.ref[Any]] = []
+    assert not store.save("a", 0, [], nonsense)
+    assert len(caplog.records) == 1 and kept[0]() is None

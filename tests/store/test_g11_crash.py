@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -25,14 +27,12 @@ def sessions(base: Path) -> list[str]:
     return sorted(os.listdir(base / "_boundary_snapshots"))
 
 
-def crashed(base: Path, name: str = "session-000007", *, lock: bool = True) -> Path:
+def crashed(base: Path, name: str = "session-000007") -> Path:
     """Make what a killed process leaves: a session whose lock nobody holds."""
     session = base / "_boundary_snapshots" / name
     for part in ("live", "staging-0", "trash-0"):
         (session / part).mkdir(parents=True)
         (session / part / "0000000000000000.safetensors").write_text("the shadow of a request")
-    if lock:
-        (session / "lock").touch()
     return session
 
 
@@ -75,9 +75,12 @@ def test_siblings_share_a_directory(tmp_path: Path) -> None:
     assert sessions(tmp_path) == []
 
 
-@pytest.mark.parametrize("lock", [False, True], ids=["killed before it had its lock", "killed later"])
-def test_what_a_dead_session_left_goes(tmp_path: Path, lock: bool) -> None:
-    crashed(tmp_path, lock=lock)
+@pytest.mark.parametrize("empty", [False, True], ids=["killed late", "killed before it made anything"])
+def test_what_a_dead_session_left_goes(tmp_path: Path, empty: bool) -> None:
+    session = crashed(tmp_path)
+    if empty:
+        shutil.rmtree(session)
+        session.mkdir()
     with BoundarySnapshotStore(tmp_path) as store:
         assert files(tmp_path) == []
         assert sessions(tmp_path) == [Path(store._layout.session).name]
@@ -95,10 +98,11 @@ def test_what_is_not_a_session_stays(tmp_path: Path) -> None:
 
 def test_a_held_lock_protects_whatever_the_process(tmp_path: Path) -> None:
     session = crashed(tmp_path)
-    with open(session / "lock") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with BoundarySnapshotStore(tmp_path):
-            assert len(files(tmp_path)) == 3
+    held = os.open(session, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with BoundarySnapshotStore(tmp_path):
+        assert len(files(tmp_path)) == 3
+    os.close(held)
     with BoundarySnapshotStore(tmp_path):
         assert files(tmp_path) == []
 
@@ -180,3 +184,58 @@ def test_a_sweep_that_comes_between_two_others(tmp_path: Path, monkeypatch: pyte
         assert Path(born[0]._layout.session) == session
         assert values(born[0].load("a", 0)) == [7.0] * 4
     assert LONG and born[0].shutdown(cleanup=True)
+
+
+@pytest.mark.parametrize("what", ["rm -rf beside the writer", "a cleaner of old files"])
+def test_a_live_session_that_others_tidied_stays_alive(tmp_path: Path, what: str) -> None:
+    """Whatever goes from it, the lock does not: a store that begins afterwards leaves it alone."""
+    first = BoundarySnapshotStore(tmp_path)
+    settled(first)
+    session = Path(first._layout.session)
+    if what.startswith("rm"):
+        for part in session.iterdir():
+            part.rmdir()
+        save(first, "a", 7.0)
+        settled(first)  # its directories are made anew before the last rmdir of the rm
+        with pytest.raises(OSError, match="not empty"):
+            session.rmdir()
+    else:
+        save(first, "a", 7.0)
+        settled(first)
+        for part in session.iterdir():
+            if not part.is_dir():
+                part.unlink()
+    with BoundarySnapshotStore(tmp_path):
+        assert values(first.load("a", 0)) == [7.0] * 4 and len(live(first)) == 1
+    assert first.shutdown(cleanup=True) and sessions(tmp_path) == []
+
+
+def test_a_forked_child_keeps_no_session_alive(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent.parent), str(HERE)])}
+    parent = subprocess.Popen(
+        [sys.executable, HERE / "forking.py", tmp_path], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    try:
+        parent.kill()
+        parent.wait()
+        os.kill(child, 0)
+        assert len(files(tmp_path)) == 1
+        with BoundarySnapshotStore(tmp_path):
+            assert files(tmp_path) == []
+    finally:
+        os.kill(child, signal.SIGKILL)
+        parent.stdout.close()
+
+
+def test_where_directories_cannot_be_locked_the_store_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(fd: int, operation: int) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(OSError, match="local file system"):
+        BoundarySnapshotStore(tmp_path)
+    assert sessions(tmp_path) == []

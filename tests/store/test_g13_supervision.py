@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from store_support import LONG, Disk, files, later, save, settled, values, waiting
 
-from store import BoundarySnapshotStore, layout
+from store import BoundarySnapshotStore, CleanupOutcome, codec, layout, writer
 
 
 class Killed(BaseException):
@@ -93,3 +94,36 @@ def test_a_thread_that_cannot_start_is_an_error(tmp_path: Path, monkeypatch: pyt
         with pytest.raises(RuntimeError, match="can't start"):
             BoundarySnapshotStore(tmp_path)
     assert list((tmp_path / "_boundary_snapshots").iterdir()) == []
+
+
+def test_an_interrupt_while_the_writer_is_woken_leaves_it_no_deaf_one(
+    store: BoundarySnapshotStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled(store)
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._writer, "_signal", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            save(store, "a")
+    save(store, "b")
+    settled(store)
+    assert store.stats().written == 2
+
+
+def test_a_cleanup_that_the_collector_runs_on_the_writer_does_not_wait_for_the_writer(
+    store: BoundarySnapshotStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes: list[CleanupOutcome] = []
+
+    def write(fd: int, snapshot: codec.Snapshot, wanted: Callable[[], bool]) -> bool:
+        outcomes.append(store.cleanup_request("a"))
+        return codec.write(fd, snapshot, wanted)
+
+    monkeypatch.setattr(writer, "write_snapshot", write)
+    save(store, "a")
+    settled(store)
+    assert [outcome.deferred for outcome in outcomes] == [True]
+    assert not store.has("a", 0) and files(tmp_path) == []

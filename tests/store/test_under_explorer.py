@@ -117,8 +117,7 @@ def _nothing_else(store: BoundarySnapshotStore) -> None:
     assert (state.in_hand, dict(state.queue), state.leaving, state.pending_bytes) == (None, {}, {}, 0)
     found: dict[str, list[str]] = {}
     for name in os.listdir(store._layout.session):
-        if name != "lock":
-            found[name.partition("-")[0]] = os.listdir(os.path.join(store._layout.session, name))
+        found[name.partition("-")[0]] = os.listdir(os.path.join(store._layout.session, name))
     assert set(found) == {"live", "staging"} and found["staging"] == []
     assert set(found["live"]) == expected, "an orphan"
 

@@ -274,14 +274,11 @@ LAYOUT: tuple[Mutant, ...] = (
            'os.path.join(self.session, "live", f"{0:016x}.safetensors")'),
     Mutant("create: an old file is taken", "layout.py", "os.O_CREAT | os.O_EXCL |", "os.O_CREAT |"),
     Mutant(
-        "sweep: whoever holds the lock", "layout.py",
-        "        if _locked(fd, os.path.join(session, _LOCK)):\n            _remove_session",
-        "        if True:\n            _remove_session",
+        "hold: without the lock", "layout.py", "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "",
     ),
     Mutant(
-        "begin: without the lock", "layout.py",
-        "        if _locked(fd, os.path.join(session, _LOCK)):\n            return fd",
-        "        if True:\n            return fd",
+        "hold: a directory that has lost its name", "layout.py",
+        "        if os.path.samestat(os.fstat(fd), os.lstat(session)):\n", "        if True:\n",
     ),
 )  # fmt: skip
 

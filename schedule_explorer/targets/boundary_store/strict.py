@@ -114,10 +114,9 @@ class FailingDiskTarget(GuardedBoundaryStoreTarget):
         written = (Phase.ON_DISK, Phase.LEAVING)
         files = {os.path.basename(one.place.final) for one in current if one.phase in written}
         for directory in sorted(os.listdir(session)) if os.path.exists(session) else ():
-            if directory != "lock":
-                found = set(os.listdir(os.path.join(session, directory)))
-                if found != (files if directory == "live" else set()) or directory.startswith("trash"):
-                    raise OrphanFileError(f"{directory} has {sorted(found)}; on disk are {sorted(files)}")
+            found = set(os.listdir(os.path.join(session, directory)))
+            if found != (files if directory == "live" else set()) or directory.startswith("trash"):
+                raise OrphanFileError(f"{directory} has {sorted(found)}; on disk are {sorted(files)}")
 
 
 class StubbornDiskTarget(BoundaryStoreTarget):

@@ -111,8 +111,6 @@ class BoundaryStoreTarget:
         if not os.path.exists(session):
             return
         for directory in os.listdir(session):
-            if directory == "lock":
-                continue
             found = set(os.listdir(os.path.join(session, directory)))
             if directory == "live" and expected - found:
                 raise AssertionError(f"files are missing: {sorted(expected - found)}")
