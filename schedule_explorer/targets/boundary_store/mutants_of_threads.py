@@ -27,12 +27,12 @@ WRITER: tuple[Mutant, ...] = (
     ),
     Mutant(
         "write: a part of a failed one is left", "writer.py",
-        "            layout.remove_file(place.part)\n        except OSError:\n            report.leftover",
-        "            pass\n        except OSError:\n            report.leftover",
+        "            layout.remove_file(place.part)\n            if publishing:\n",
+        "            if publishing:\n",
     ),
     Mutant(
         "discard: the published file is left", "writer.py",
-        "                layout.remove_file(place.final)\n", "                pass\n",
+        "            if self.published is not False:\n", "            if False:\n",
     ),
     Mutant(
         "discard: the part is left", "writer.py",
@@ -56,7 +56,7 @@ WRITER: tuple[Mutant, ...] = (
     ),
     Mutant(
         "wake: no signal", "writer.py",
-        "            self._idle = False\n            self._signal()\n", "            self._idle = False\n",
+        "            self._signal()\n            self._idle = False\n", "            self._idle = False\n",
     ),
     Mutant(
         "wake: signals a thread that is busy too", "writer.py",
@@ -132,7 +132,7 @@ WRITER: tuple[Mutant, ...] = (
     ),
     Mutant(
         "after a write: no repair", "writer.py",
-        "        if report.missing and not done.again:\n", "        if False:\n",
+        "        if report.missing and not report.leftover and not done.again:\n", "        if False:\n",
     ),
     Mutant(
         "after a write: a failure counts as written", "writer.py",
@@ -171,7 +171,7 @@ STORE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "load: a file that is gone is not forgotten", "boundary_store.py",
-        "                if current and not there:\n", "                if False:\n",
+        "                if current and gone:\n", "                if False:\n",
     ),
     Mutant(
         "has: any key of the request", "boundary_store.py",
