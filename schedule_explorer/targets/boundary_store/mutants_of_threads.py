@@ -15,8 +15,8 @@ WRITER: tuple[Mutant, ...] = (
     ),
     Mutant(
         "write: published before it is closed", "writer.py",
-        "            os.close(closing)\n            layout.publish(place)\n",
-        "            layout.publish(place)\n            os.close(closing)\n",
+        "            os.close(closing)\n            publishing = True\n            layout.publish(place)\n",
+        "            publishing = True\n            layout.publish(place)\n            os.close(closing)\n",
     ),
     Mutant("write: never published", "writer.py", "            layout.publish(place)\n", ""),
     Mutant(
