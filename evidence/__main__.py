@@ -18,7 +18,7 @@ SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Page]]] = {
         lambda given: explorer.run(8 if given.quick else given.examples),
     ),
     "verification": (
-        "the production store under all programs of some scopes (about an hour)",
+        "the production store under all programs of some scopes (half an hour)",
         lambda given: verification.run(quick=given.quick),
     ),
     "zoo": (
