@@ -40,7 +40,7 @@ SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Page]]] = {
         lambda given: real_threads.stress(0.5 if given.quick else 20.0),
     ),
     "many": (
-        "a hundred thousand runs of the production store on real threads (half an hour)",
+        "a hundred thousand runs of the production store on real threads (ten minutes)",
         lambda given: real_threads.many(40 if given.quick else real_threads.RUNS),
     ),
     "soak": (
