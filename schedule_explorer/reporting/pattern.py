@@ -1,6 +1,6 @@
 """The name of the mistake behind a conflict, where the trace shows that it is one.
 
-Five patterns have a name. Each is named only when every part of it is in the trace; a trace does not show
+Six patterns have a name. Each is named only when every part of it is in the trace; a trace does not show
 what a program meant, so that what merely looks alike gets no name:
 
 * **lock-order inversion**: threads stand in a ring, and each holds a lock (not a condition, not a thread
@@ -14,6 +14,10 @@ what a program meant, so that what merely looks alike gets no name:
   had removed, and nobody had made since, or because another thread had closed the file object.
 * **publish before ready**: T writes one thing and then another, which was not there, in one function; U
   sees the first one, at once looks for the other one before it is there, and fails of that.
+* **split critical section**: T lets a lock go, U has it, and T takes it again in the same function and ends
+  with an error, or another thread does: what T learnt in the first section was old in the second one. Only
+  where the conflict is about the lock, for want of anything that both of them touch (Lu and others, ASPLOS
+  2008: atomicity violation).
 """
 
 from __future__ import annotations
@@ -68,6 +72,7 @@ def find_pattern(trace: Trace, conflict: Conflict) -> Pattern | None:
         _stopped(trace, conflict, names)
         or _use_after_cleanup(trace, conflict, names)
         or _publish_before_ready(trace, conflict, names)
+        or _split_section(trace, conflict, names)
     )
 
 
@@ -116,6 +121,27 @@ def _stopped(trace: Trace, conflict: Conflict, names: Names) -> Pattern | None:
                 f"{_operation(act, names)}{_at(act.frames)}"
             ))
     return None
+
+
+def _split_section(trace: Trace, conflict: Conflict, names: Names) -> Pattern | None:
+    if not conflict.stopped:
+        return None
+    first, other = (trace.events[index] for index in conflict.marks)
+    if {first.kind, other.kind} != {"lock.acquire"} or first.target != other.target:
+        return None
+    again = next(
+        (event for event in trace.events[other.index + 1 :]
+         if event.tid == first.tid and event.kind == "lock.acquire" and event.target == first.target),
+        None,
+    )  # fmt: skip
+    # The same line once more is the next round of a loop, which may well be whole in itself.
+    if again is None or not _same_function(first, again) or first.frames[0] == again.frames[0]:
+        return None
+    who, lock = names.thread(first.tid), names.target(first.target)
+    return Pattern("split critical section", (
+        f"{who} had {lock}{_at(first.frames)} and let it go, {names.thread(other.tid)} had it"
+        f"{_at(other.frames)}, and {who} took it again{_at(again.frames)}: what it had learnt may be old"
+    ))
 
 
 def _use_after_cleanup(trace: Trace, conflict: Conflict, names: Names) -> Pattern | None:

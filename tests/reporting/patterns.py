@@ -367,15 +367,48 @@ def nested_monitor() -> None:
 
 
 #: name of the pattern -> programs
+def computed_twice() -> None:
+    values: dict[str, object] = {}
+    computed: list[object] = []
+    lock = threading.Lock()
+
+    def get() -> None:
+        with lock:
+            if "a" in values:
+                return
+        value = object()
+        with lock:
+            values["a"] = value
+            computed.append(value)
+
+    run(get, get)
+    assert len(computed) == 1
+
+
+def rounds_under_a_lock() -> None:
+    """Each round is whole in itself; what fails is that somebody else's comes in between."""
+    turns: list[str] = []
+    lock = threading.Lock()
+
+    def take(name: str) -> None:
+        for _ in range(2):
+            with lock:
+                turns.append(name)
+
+    run(lambda: take("a"), lambda: take("b"))
+    assert turns in (["a", "a", "b", "b"], ["b", "b", "a", "a"])
+
+
 NAMED: dict[str, tuple[Callable[[], None], ...]] = {
     "lost update": (lost_update, lost_in_a_file),
     "check-then-act": (overdrawn, exists_then_read, missing_then_made, empty_then_get),
     "use after cleanup": (vanished, closed_log),
     "publish before ready": (flag_first, marker_first),
     "lock-order inversion": (two_locks, three_locks),
+    "split critical section": (computed_twice,),
 }
 NAMELESS: tuple[Callable[[], None], ...] = (
     locked_update, blind_store, appended, polled, read_twice, missing_then_appended, never_there, made_anew,
     ready_in_time, no_flag, flag_of_another, waits_for_itself, joins_while_holding,
-    nested_monitor, lost_wakeup,
+    nested_monitor, lost_wakeup, rounds_under_a_lock,
 )  # fmt: skip
