@@ -13,7 +13,7 @@ from schedule_explorer.targets.boundary_store.mutants import MUTANTS
 from schedule_explorer.targets.boundary_store.mutation import check, unexpected
 
 #: for one mutant, after which no other program is begun: most survivors need all of it
-SECONDS = 60.0
+SECONDS = 30.0
 
 
 def run(seconds: float = SECONDS, *, most: int | None = None) -> Page:
