@@ -34,9 +34,9 @@ lint: setup
 test: lint
 	$(BIN)/python -m pytest -n 2
 
-# The explorer's own proof at length, about an hour, written to reports/explorer.md: EXAMPLES random programs for
+# The explorer's own proof at length, up to an hour, written to reports/explorer.md: EXAMPLES random programs for
 # each family of operations.
-EXAMPLES ?= 100
+EXAMPLES ?= 40
 prove-explorer: setup
 	$(BIN)/python -m evidence explorer --examples $(EXAMPLES)
 

@@ -14,7 +14,7 @@ from evidence.stamp import stamp
 #: section -> (what its page shows, how it is made by the options)
 SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Page]]] = {
     "explorer": (
-        "known counts, random programs, pairs of file calls (about an hour)",
+        "known counts, random programs, pairs of file calls (up to an hour)",
         lambda given: explorer.run(8 if given.quick else given.examples),
     ),
     "verification": (

@@ -22,7 +22,7 @@ TESTS = (
 )  # fmt: skip
 
 #: random programs for each family of operations, unless told otherwise
-EXAMPLES = 100
+EXAMPLES = 40
 
 
 def run(examples: int = EXAMPLES, processes: int = 2) -> Page:
@@ -39,7 +39,7 @@ def run(examples: int = EXAMPLES, processes: int = 2) -> Page:
         figures, junit = Path(directory, "figures"), Path(directory, "junit.xml")
         figures.touch()
         environment = {
-            **os.environ, "PROVE_EXAMPLES": str(examples), "PROVE_EXECUTIONS": "1000",
+            **os.environ, "PROVE_EXAMPLES": str(examples), "PROVE_EXECUTIONS": "500",
             "FILESYSTEM_PAIRS": "1", "PROVE_ZOO": "1", "PROVE_FIGURES": str(figures),
         }  # fmt: skip
         command = [
