@@ -21,7 +21,7 @@ from schedule_explorer.strategies.sleep_set_dfs import SleepSetDFS
 
 EXAMPLES = int(os.environ.get("PROVE_EXAMPLES", "8"))
 LIMIT = int(os.environ.get("PROVE_EXECUTIONS", "150"))
-SECONDS = 2.0 if EXAMPLES < 50 else 30.0
+SECONDS = 2.0 if LIMIT <= 150 else 30.0
 #: a family's programs are drawn in so many tests, that no worker is left alone with a slow family
 PARTS = max(1, EXAMPLES // 20)
 
