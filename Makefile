@@ -36,7 +36,7 @@ test: lint
 
 # The explorer's own proof at length, up to an hour, written to reports/explorer.md: EXAMPLES random programs for
 # each family of operations.
-EXAMPLES ?= 40
+EXAMPLES ?= 20
 prove-explorer: setup
 	$(BIN)/python -m evidence explorer --examples $(EXAMPLES)
 

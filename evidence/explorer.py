@@ -22,7 +22,7 @@ TESTS = (
 )  # fmt: skip
 
 #: random programs for each family of operations, unless told otherwise
-EXAMPLES = 40
+EXAMPLES = 20
 
 
 def run(examples: int = EXAMPLES, processes: int = 2) -> Page:

@@ -87,6 +87,7 @@ def explore(
         chosen = PreemptionBound(chosen, preemption_bound)
     result = Result()
     bounded: set[str] = set()
+    unmodelled: set[str] = set()
     tids: dict[tuple[int, ...], int] = {}
     started = _monotonic()
     exhausted = checked = False
@@ -106,6 +107,7 @@ def explore(
             else:
                 result.executions += 1
                 bounded |= trace.bounded_at
+                unmodelled |= trace.unmodelled
                 result.deadlocks += trace.deadlock
                 if trace.failed:
                     result.failing += 1
@@ -129,12 +131,13 @@ def explore(
                 result.reason = f"stopped after {time_limit:g} s"
                 break
     result.seconds = _monotonic() - started
-    _judge(result, chosen, exhausted, bounded, timeouts)
+    _judge(result, chosen, exhausted, bounded, unmodelled, timeouts)
     return result
 
 
 def _judge(
-    result: Result, strategy: Strategy, exhausted: bool, bounded: set[str], timeouts: str
+    result: Result, strategy: Strategy, exhausted: bool, bounded: set[str], unmodelled: set[str],
+    timeouts: str,
 ) -> None:
     """Set the verdict: `PROVED` only where nothing was left out."""
     if result.failures:
@@ -145,6 +148,7 @@ def _judge(
         reasons.append("not every schedule was run")
     if exhausted and not strategy.exhaustive:
         reasons.append(getattr(strategy, "incomplete", "this strategy does not cover every schedule"))
+    reasons += sorted(unmodelled)
     if bounded:
         reasons.append("early expiries were bounded at " + ", ".join(sorted(bounded)))
     if timeouts == "quiet":

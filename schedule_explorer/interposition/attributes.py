@@ -25,6 +25,7 @@ from schedule_explorer.interposition.paths import (
     is_path,
     real,
     spelled,
+    stale,
     step,
     virtual_now,
     world_of,
@@ -74,6 +75,7 @@ def of_descriptor(execution: Execution, fd: int) -> list[Access]:
     try:
         status = real["fstat"](fd)
     except OSError:
+        stale(execution, fd)
         return accesses
     if stats.S_ISDIR(status.st_mode):
         accesses.append((("directory", inode_id(execution, status)), READ))

@@ -19,6 +19,7 @@ from typing import Any
 from schedule_explorer.interposition import context
 from schedule_explorer.interposition.context import virtual
 from schedule_explorer.interposition.paths import (
+    BASE,
     UMASK,
     Place,
     born,
@@ -28,14 +29,14 @@ from schedule_explorer.interposition.paths import (
     is_path,
     real,
     refuse,
+    stale,
     step,
     world_of,
 )
 from schedule_explorer.operations import READ, WRITE, Access, Key, Operation
 from schedule_explorer.runtime import Execution
 
-#: the first descriptor number that executions use, and how many threads have numbers of their own
-BASE = 256
+#: how many threads have numbers of their own
 _THREADS = 16
 _TEMPORARY = getattr(os, "O_TMPFILE", 0)
 
@@ -209,10 +210,13 @@ def touched(execution: Execution, fd: int, own: int, bytes_: int | None) -> list
             accesses.append((("descriptor", description.number), own))
         if description.regular and bytes_ is not None:
             accesses.append((("content", description.inode), bytes_))
-    elif bytes_ is not None:
+    else:
         try:
             status = real["fstat"](fd)
         except OSError:
+            stale(execution, fd)
+            return accesses
+        if bytes_ is None:
             return accesses
         if stats.S_ISREG(status.st_mode):
             accesses.append((content(execution, status), bytes_))
@@ -365,6 +369,8 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "read": (WRITE, READ), "readv": (WRITE, READ), "pread": (READ, READ), "preadv": (READ, READ),
     "lseek": (WRITE, READ), "fsync": (READ, READ), "fdatasync": (READ, READ),
     "posix_fallocate": (READ, WRITE), "lockf": (READ, None),
+    "isatty": (READ, None), "get_inheritable": (READ, None), "set_inheritable": (WRITE, None),
+    "get_blocking": (READ, None), "set_blocking": (WRITE, None),
 }
 PATCHES += [(os, _name, _on_descriptor(_name, *_modes)) for _name, _modes in _CALLS.items() if _name in real]
 for _name in ("sendfile", "copy_file_range", "splice"):

@@ -7,13 +7,12 @@ from typing import Any
 
 from schedule_explorer.interposition.context import virtual
 from schedule_explorer.interposition.descriptors import (
-    BASE,
     canonical,
     controlled,
     duplicate,
     touched,
 )
-from schedule_explorer.interposition.paths import distinct, step, world_of
+from schedule_explorer.interposition.paths import BASE, distinct, step, world_of
 from schedule_explorer.operations import READ, WRITE, Access, Key, Operation
 
 _real_fcntl: Any = fcntl.fcntl

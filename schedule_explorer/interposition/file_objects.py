@@ -28,7 +28,8 @@ _SYSTEM: dict[str, tuple[int, int | None]] = {
     "seek": (WRITE, None), "tell": (READ, None),
 }
 _CALLS = ("write", "flush", "close", "truncate", "seek", "tell", "read", "read1", "readinto", "readinto1",
-          "readline", "readlines", "peek", "__next__", "detach", "reconfigure")
+          "readline", "readlines", "peek", "__next__", "detach", "reconfigure", "readable", "writable",
+          "seekable", "isatty")
 
 
 def _record(file: Any) -> Record | None:

@@ -83,16 +83,55 @@ class Entry:
 
 
 class Scan:
-    """What `os.scandir` returns: all entries, read in one operation, sorted by name."""
+    """What `os.scandir` returns: all entries, sorted by name, read when the first one is asked for.
 
-    def __init__(self, entries: list[Entry]) -> None:
-        self._entries = iter(entries)
+    Where its thread has done nothing else meanwhile, that belongs to the call; else it is a step.
+
+    Arguments:
+        scan: the real one.
+        directory: it is of.
+        fd: the descriptor that was scanned, if it was one.
+    """
+
+    def __init__(self, execution: Execution, scan: Any, directory: os.stat_result, fd: int | None) -> None:
+        self._execution = execution
+        self._scan = scan
+        self._directory = directory
+        self._fd = fd
+        thread = execution.current
+        self._event = -1 if thread is None else thread.event
+        self._entries: list[Entry] | None = None
+        self._at = 0
+
+    def _explorer_holds(self) -> list[Any]:
+        return [self._at, self._entries is None]
+
+    def _read(self) -> list[Entry]:
+        world = world_of(self._execution)
+        found: list[Entry] = []
+        with self._scan as scan:
+            for entry in sorted(scan, key=lambda e: e.name):
+                pair = self._directory.st_dev, entry.inode()
+                found.append(Entry(entry, self._fd, world.inodes.get(pair, pair[1])))
+        return found
 
     def __iter__(self) -> Scan:
         return self
 
     def __next__(self) -> Entry:
-        return next(self._entries)
+        if self._entries is None:
+            thread = self._execution.current
+            if virtual() is not self._execution or (thread is not None and thread.event == self._event):
+                self._entries = self._read()
+            else:
+                accesses = ((("listing", world_of(self._execution).inode(self._directory)), READ),)
+                self._entries = self._execution.step(
+                    Operation("scandir.read", "descriptor", lambda _: self._read(), accesses=accesses)
+                )
+        if self._at >= len(self._entries):
+            raise StopIteration
+        self._at += 1
+        return self._entries[self._at - 1]
 
     def __enter__(self) -> Scan:
         return self
@@ -102,7 +141,8 @@ class Scan:
 
     def close(self) -> None:
         """As the real one."""
-        self._entries = iter(())
+        self._scan.close()
+        self._entries = []
 
 
 def _scan(kind: str, execution: Execution, path: Any, answer: Callable[[os.stat_result], Any]) -> Any:
@@ -134,14 +174,9 @@ def scandir(path: Any = None) -> Any:
         return real["scandir"](path)
 
     def answer(status: os.stat_result) -> Scan:
-        inodes = world_of(execution).inodes
-        found: list[Entry] = []
-        with real["scandir"](path) as scan:
-            for entry in sorted(scan, key=lambda e: e.name):
-                number = entry.inode()
-                name = inodes.get((status.st_dev, number), number)
-                found.append(Entry(entry, path if isinstance(path, int) else None, name))
-        return Scan(found)
+        scan = real["scandir"](path)
+        execution.at_end.append(scan.close)
+        return Scan(execution, scan, status, path if isinstance(path, int) else None)
 
     return _scan("scandir", execution, path, answer)
 

@@ -37,6 +37,9 @@ from schedule_explorer.interposition.faults import perform_or_fault
 from schedule_explorer.operations import ADD, READ, WRITE, Access, Accesses, Key, Operation
 from schedule_explorer.runtime import Execution, current_execution, site_text, user_frames
 
+#: the first descriptor number that executions use
+BASE = 256
+
 real: dict[str, Any] = {
     name: getattr(os, name)
     for name in (
@@ -47,7 +50,8 @@ real: dict[str, Any] = {
         "preadv", "pwritev", "sendfile", "copy_file_range", "splice", "fdatasync", "posix_fallocate",
         "getxattr", "listxattr", "setxattr", "removexattr", "statvfs", "fstatvfs", "closerange", "chflags",
         "lchflags", "getpid", "lockf", "mkfifo", "mknod", "fork", "forkpty", "posix_spawn", "posix_spawnp",
-        "system", "chroot",
+        "system", "chroot", "isatty", "get_inheritable", "set_inheritable", "get_blocking", "set_blocking",
+        "pipe", "pipe2", "openpty", "eventfd", "memfd_create",
     )
     if hasattr(os, name)
 }
@@ -98,10 +102,24 @@ class World:
         self.resolved: dict[str, tuple[Key, list[Access]]] = {}
         self._users: dict[Key, set[str]] = {}
 
-    def inode(self, status: os.stat_result) -> Key:
-        """Name an inode: by the operation that made it, or by itself when it was there before."""
+    def inode(self, status: os.stat_result, directory: Key = None, name: str = "") -> Key:
+        """Name an inode: by the operation that made it, or by itself when it was there before.
+
+        One that C code has made meanwhile, in a directory of this execution, has another number in every
+        execution: it is named by where it is met first.
+
+        Arguments:
+            directory, name: where it was found, if that is known.
+        """
         pair = (status.st_dev, status.st_ino)
-        return self.inodes.get(pair, pair)
+        known = self.inodes.get(pair)
+        if known is not None:
+            return known
+        if directory is None or directory == ROOT or (type(directory) is tuple and directory[0] != "met"):
+            return pair
+        met: Key = ("met", directory, name)
+        self.inodes[pair] = met
+        return met
 
     def remember(self, path: str, directory: Key, reads: list[Access]) -> None:
         """Keep a lookup until one of the entries that it read is written."""
@@ -213,6 +231,8 @@ class Place:
                     self.directory, self.reads = found
                     self.name = name
                     self._current = head or "/"
+                    if self.status is not None:
+                        world.inode(self.status, self.directory, spelled(name))
                     return
                 self.status = None
         self.reads = []
@@ -306,6 +326,7 @@ class Place:
             except OSError:
                 return
             if not follow or not stats.S_ISLNK(self.status.st_mode):
+                self._world.inode(self.status, self.directory, spelled(self.name))
                 return
             parts = self._link()
         else:
@@ -358,7 +379,7 @@ class Place:
             if status is None or not stats.S_ISDIR(status.st_mode):
                 return False
             self._current = path
-            self.directory = self._world.inode(status)
+            self.directory = self._world.inode(status, self.directory, spelled(name))
         return True
 
 
@@ -385,6 +406,15 @@ def step(kind: str, path: Any, perform: Callable[[Operation], Any], execution: E
 def is_path(path: Any) -> bool:
     """Say whether a call gets as far as the file system; what else there is raises TypeError for real."""
     return type(path) is str or isinstance(path, (str, bytes, os.PathLike))
+
+
+def stale(execution: Execution, fd: int) -> None:
+    """Note that a descriptor is used that is closed: for real its number may be another file's by now."""
+    if fd >= BASE:
+        where = site_text(user_frames(sys._getframe(1), 50))
+        execution.trace.unmodelled.add(
+            f"a descriptor that is closed is used at {where}, and numbers are used again for real"
+        )
 
 
 def refuse(what: str) -> None:

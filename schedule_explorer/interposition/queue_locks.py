@@ -21,6 +21,12 @@ class QueueMutex:
     def __init__(self, queue_: Any) -> None:
         self._queue = queue_
         self._accesses: tuple[Any, ...] = ()
+        self._open: tuple[bool, ...] = ()
+
+    def _gates(self) -> tuple[bool, ...]:
+        """Say whether there is an item, room for one, and nothing left to be done."""
+        size, most = int(self._queue._qsize()), self._queue.maxsize
+        return size > 0, most <= 0 or size < most, not self._queue.unfinished_tasks
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Begin the step."""
@@ -36,6 +42,7 @@ class QueueMutex:
                 operation.opened = (*operation.opened, sides.done)
             operation.accesses = tuple({sides.put: WRITE, sides.get: WRITE, sides.tasks: WRITE}.items())
             self._accesses = operation.accesses
+            self._open = self._gates()
             return True
 
         execution.step(Operation("queue.mutex", sides, perform))
@@ -57,6 +64,11 @@ class QueueMutex:
             raise UncontrolledCallError(
                 f"{sides}: operations are made while its mutex is held, which is one step"
             )
+        if any(now and not before for now, before in zip(self._gates(), self._open, strict=True)):
+            raise execution.stop(UncontrolledCallError(
+                f"{sides}: what is done below its mutex lets a waiting call go on and notifies nobody, so "
+                "that a call which waits already sleeps on: use the methods of the queue"
+            ))
 
     def locked(self) -> bool:
         """Say whether somebody holds it: nobody can see it held."""

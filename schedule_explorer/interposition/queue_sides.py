@@ -81,15 +81,13 @@ def by_hook(hook: Callable[..., Any], execution: Execution, sides: Sides, *argum
     """
     thread = execution.current
     assert thread is not None
-    event = execution.trace.events[-1]
-    before = event.accesses
+    before = execution.inner
     thread.atomic += 1
     try:
         return hook(*arguments)
     finally:
         thread.atomic -= 1
-        if event.accesses != before:
-            event.accesses = before
+        if execution.inner != before:
             raise UncontrolledCallError(
                 f"{sides}: {getattr(hook, '__qualname__', hook)} makes operations of its own (a lock, a "
                 "file) within one step of the queue"

@@ -1,7 +1,7 @@
 """Calls that no step can stand for: the exploration stops and names them.
 
 A mapping is read and written without a call; a process that is started reads and writes files by itself; a
-named pipe blocks for real.
+pipe blocks for real, and so does a terminal.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import _posixsubprocess
 import mmap
 import os
 import subprocess
+import sys
 from typing import Any
 
 from schedule_explorer.interposition.context import virtual
@@ -26,6 +27,14 @@ def _refused(text: str, original: Any) -> Any:
 
     call.__name__ = text
     return call
+
+
+def _pipe() -> tuple[int, int]:
+    if virtual() is not None:
+        # Who starts a process makes pipes to it first.
+        starts = sys._getframe(1).f_globals.get("__name__") == "subprocess"
+        refuse("starting a process" if starts else "os.pipe()")
+    return real["pipe"]()  # type: ignore[no-any-return]
 
 
 class _Standing(type):
@@ -46,10 +55,11 @@ _Mapping = _Standing("mmap", (_RealMapping,), {"__new__": _mapping, "__module__"
 
 PATCHES: list[tuple[object, str, Any]] = [
     (os, name, _refused(f"os.{name}()", real[name]))
-    for name in ("mkfifo", "mknod", "chroot", "fork", "forkpty", "posix_spawn", "posix_spawnp", "system")
+    for name in ("mkfifo", "mknod", "chroot", "fork", "forkpty", "posix_spawn", "posix_spawnp", "system",
+                 "pipe2", "openpty", "eventfd", "memfd_create")
     if name in real
 ]
-PATCHES.append((mmap, "mmap", _Mapping))
+PATCHES += [(os, "pipe", _pipe), (mmap, "mmap", _Mapping)]
 _fork: Any = getattr(subprocess, "_fork_exec", None) or getattr(_posixsubprocess, "fork_exec", None)
 for _owner, _name in ((subprocess, "_fork_exec"), (_posixsubprocess, "fork_exec")):
     if hasattr(_owner, _name):

@@ -79,6 +79,8 @@ class Execution:
         self._order: tuple[int, ...] = ()
         self._enabled_by: tuple[int, ...] = ()
         self._choices: tuple[tuple[int, int], ...] = ()
+        #: operations that were performed within the present one; None between two steps
+        self._inner: list[Operation] | None = None
         self._waits = Waits(timeouts, self.trace, self.by_tid)
 
     # -- running -------------------------------------------------------------------------------
@@ -161,8 +163,13 @@ class Execution:
             self._perform(thread, thread.pending)
             target, thread.target = thread.target, None
             target()
-        except (ThreadEnd, SystemExit):
+        except ThreadEnd:
             pass
+        except SystemExit as error:
+            # It ends a thread without a word, but out of the body it is the exit status of a program.
+            if thread.tid == 0 and error.code not in (None, 0) and not self.ending:
+                thread.error = error
+                self.trace.errors.append((thread.tid, error))
         except ExplorerError as error:
             self._abort(error)
         except (KeyboardInterrupt, greenlet.GreenletExit) as error:
@@ -203,7 +210,7 @@ class Execution:
         assert thread is not None
         if self.ending:
             raise ThreadEnd
-        if thread.atomic:
+        if thread.atomic or self._inner is not None:
             return self._nested(thread, operation)
         if operation.timeout is not None:
             self._waits.announced(thread, operation, sys._getframe(1))
@@ -222,6 +229,11 @@ class Execution:
                 raise ThreadEnd
         return self._perform(thread, operation)
 
+    @property
+    def inner(self) -> int:
+        """How many operations were performed within the present one so far."""
+        return len(self._inner or ())
+
     def _nested(self, thread: VirtualThread, operation: Operation) -> Any:
         """Perform within the present step: a real lock of the stdlib is held around it."""
         if thread.held:
@@ -236,6 +248,13 @@ class Execution:
             ))
         operation.expired = operation.ready is not None and not operation.ready()
         self.trace.nested = True
+        inner = self._inner
+        if inner is not None:
+            # Within the call that is the step (a finalizer, a comparison): `_perform` adds it in the end.
+            try:
+                return operation.perform(operation)
+            finally:
+                inner.append(operation)
         outer = self._order, self._enabled_by, self._choices
         self._order, self._enabled_by, self._choices = (), (), ()
         try:
@@ -243,17 +262,21 @@ class Execution:
         finally:
             if self.trace.events and thread.event >= 0:
                 event = self.trace.events[-1]
-                # What this very step has touched before may have opened a gate only then.
-                touched = {key for key, _ in event.accesses}
-                event.opened += tuple(gate for gate in operation.opened if gate[0] not in touched)
-                event.accesses = merge(event.accesses, operation.accesses)
                 event.order += self._order
                 event.enabled_by += self._enabled_by
                 event.choices += self._choices
-                if any(mode != READ for _, mode in operation.accesses):
-                    self._waits.activity = event.index
-                    thread.poll = None
+                self._add(event, operation)
             self._order, self._enabled_by, self._choices = outer
+
+    def _add(self, event: Event, operation: Operation) -> None:
+        """Add to a step what an operation within it has touched."""
+        # What this very step has touched before may have opened a gate only then.
+        touched = {key for key, _ in event.accesses}
+        event.opened += tuple(gate for gate in operation.opened if gate[0] not in touched)
+        event.accesses = merge(event.accesses, operation.accesses)
+        if any(mode != READ for _, mode in operation.accesses):
+            self._waits.activity = event.index
+            self.by_tid[event.tid].poll = None
 
     def _perform(self, thread: VirtualThread, operation: Operation) -> Any:
         events = self.trace.events
@@ -279,13 +302,18 @@ class Execution:
         thread.event = index
         if self.record:
             event.frames = thread.resume or ()
+        inner: list[Operation] = []
+        self._inner = inner
         try:
             return operation.perform(operation)
         except Exception as error:
             operation.note = operation.note or type(error).__name__
             raise
         finally:
+            self._inner = None
             event.performed(operation)
+            for within in inner:
+                self._add(event, within)
             event.order = self._order
             event.enabled_by = self._enabled_by
             event.choices = self._choices

@@ -17,10 +17,14 @@ import io
 import itertools
 import logging
 import os
+import re
 import sys
 import sysconfig
+import threading
+import weakref
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import (
@@ -45,6 +49,8 @@ PATHS = (PurePosixPath, PureWindowsPath, type(Path()))
 _OPAQUE: tuple[type, ...] = (
     int, float, str, bytes, complex, type(None), logging.Filterer, logging.Manager,
 )
+#: of these, a class that the program has derived may hold more
+_SUBCLASSED = (int, float, str, bytes, complex, logging.Filterer)
 #: objects looked at; a program that leads to more is never parked
 _NODES = 6000
 #: bytes of one buffer looked at
@@ -54,7 +60,6 @@ _CData: Any = _ctypes._SimpleCData.__mro__[1]
 _MADE: tuple[Any, ...] = (
     iter([]), reversed([]), iter(()), iter(range(0)), iter(range(1 << 70)), iter(""), iter("\u0100"),
     iter(b""), iter(bytearray()), enumerate(()), reversed(()), zip(), map(id, ()), filter(None, ()),
-    iter(input, None),
 )
 _EMPTY: dict[int, int] = {}
 _MADE_OF_A_COPY: tuple[Any, ...] = (
@@ -63,6 +68,8 @@ _MADE_OF_A_COPY: tuple[Any, ...] = (
 )
 #: iterators that tell where they are by what would make them anew, and those that copy what is left for it
 _ITERATORS, _COPYING = frozenset(map(type, _MADE)), frozenset(map(type, _MADE_OF_A_COPY))
+#: methods of C code, by how they are defined there
+_METHODS = (BuiltinMethodType, type(re.compile("").match))
 _WRITTEN = (itertools.count, itertools.repeat)
 _LIBRARY = sysconfig.get_path("stdlib") + os.sep
 _PACKAGES = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
@@ -105,7 +112,7 @@ def heap(frames: list[Scope]) -> dict[int, object] | None:
     found: dict[int, object] = {}
     waiting: list[Any] = []
     try:
-        _note(found, waiting, 0, _variables(frames))
+        _note(found, waiting, 0, [*_variables(frames), *_everywhere()])
         del found[0]
         for scope in frames:
             frame = scope.frame
@@ -123,6 +130,11 @@ def heap(frames: list[Scope]) -> dict[int, object] | None:
     except _Unseen:
         return None
     return found
+
+
+def _everywhere() -> list[Any]:
+    """Return what code finds without a variable that leads to it."""
+    return [os.environ, threading.current_thread(), *copy_context().values()]
 
 
 def _note(found: dict[int, object], waiting: list[Any], key: int, content: list[Any]) -> None:
@@ -169,6 +181,8 @@ def _stack() -> list[FrameType]:
 
 #: how to list what an object of a class holds; found once for each class
 _PARTS: dict[type, Callable[[Any], list[Any]]] = {}
+#: classes whose objects hold something that is not among those parts
+_UNTOLD: set[type] = set()
 
 
 def how(kind: type) -> Callable[[Any], list[Any]]:
@@ -187,11 +201,16 @@ def _found_out(kind: type) -> Callable[[Any], list[Any]]:
     for kinds, listing in _LISTINGS:
         if kind in kinds:
             return listing
-    if kind in PATHS or issubclass(kind, _OPAQUE):
+    if kind in PATHS or kind in _OPAQUE or kind in ATOMS:
+        return nothing
+    if issubclass(kind, _OPAQUE) and not (issubclass(kind, _SUBCLASSED) and _of_the_program(kind)):
         return nothing
     members = [m for base in kind.__mro__ for m in vars(base).values() if type(m) is MemberDescriptorType]
     extra = [listing for base, listing in _BASES if issubclass(kind, base)]
     following = next((vars(base)["__next__"] for base in kind.__mro__ if "__next__" in vars(base)), None)
+    base = _base_in_c(kind)
+    if base is not None and not any(issubclass(base, known) for known, _ in _BASES):
+        _UNTOLD.add(kind)
     # A file of the body is the explorer's; one that was opened before is as good as opaque.
     if not extra and type(following) is WrapperDescriptorType and not issubclass(kind, io.IOBase):
         return _unseen
@@ -203,11 +222,34 @@ def _found_out(kind: type) -> Callable[[Any], list[Any]]:
     return lambda value: _attributes(value, kind, members, extra, told)
 
 
+def untold(kind: type) -> bool:
+    """Say whether objects of a class hold what is not listed: another one never looks the same."""
+    how(kind)
+    return kind in _UNTOLD
+
+
+def _base_in_c(kind: type) -> type | None:
+    """Return the class written in C that objects of a class are of; None for what has attributes alone."""
+    for base in kind.__mro__:
+        parent = base.__base__
+        if parent is None:
+            return None
+        own = vars(base)
+        # What a class statement adds to an object: a dictionary, a list of weak references, and slots.
+        most = 8 * (2 + sum(type(member) is MemberDescriptorType for member in own.values()))
+        added = base.__basicsize__ - parent.__basicsize__
+        python = not own.keys().isdisjoint(("__dict__", "__weakref__", "__slots__")) and added <= most
+        if not base.__flags__ & _HEAP_TYPE or (added and not python):
+            return base
+    return None
+
+
 def opaque(*kinds: type) -> None:
     """Look no more into objects of these classes: what runs the program, and leads to everything."""
     global _OPAQUE
     _OPAQUE += kinds
     _PARTS.clear()
+    _UNTOLD.clear()
 
 
 def nothing(value: Any) -> list[Any]:
@@ -217,6 +259,15 @@ def nothing(value: Any) -> list[Any]:
 
 def _unseen(value: Any) -> list[Any]:
     raise _Unseen
+
+
+def _called(value: Any) -> list[Any]:
+    """Return what ``iter(callable, sentinel)`` calls; a method of an object of C code may count by itself."""
+    found = _reduced(value)
+    for part in found:
+        if type(part) in _METHODS and untold(type(part.__self__)):
+            raise _Unseen
+    return found
 
 
 def _items(value: Any) -> list[Any]:
@@ -250,13 +301,11 @@ def _class(value: Any) -> list[Any]:
 
 
 def _module(value: Any) -> list[Any]:
-    """Return what a module of the program holds, but for functions and classes, which only name it again."""
+    """Return what a module of the program holds."""
     state = ModuleType.__getattribute__(value, "__dict__")
     if not _program(state) or ours(state.get("__name__")):
         return []
-    skipped = (ModuleType, FunctionType, type)
-    items = [(str(name), held) for name, held in state.items()]
-    return [held for name, held in items if name[:2] != "__" and not issubclass(type(held), skipped)]
+    return [held for name, held in list(state.items()) if str(name)[:2] != "__"]
 
 
 def _generator(value: Any) -> list[Any]:
@@ -328,12 +377,13 @@ def _attributes(
     return parts
 
 
+_arguments: Any = vars(BaseException)["args"].__get__
 _LISTINGS: list[tuple[Any, Callable[[Any], list[Any]]]] = [
     ((dict, OrderedDict, defaultdict), _items),
     ((tuple, list, set, frozenset, deque), list),  # a copy, as of all the others
     ((FunctionType,), _function),
     ((MethodType,), lambda value: [value.__self__, value.__func__]),
-    ((BuiltinMethodType,), lambda value: [value.__name__, value.__self__]),
+    (_METHODS, lambda value: [value.__name__, value.__self__]),
     ((CellType,), _cell),
     ((ModuleType,), _module),
     ((GeneratorType,), _generator),
@@ -342,6 +392,8 @@ _LISTINGS: list[tuple[Any, Callable[[Any], list[Any]]]] = [
     (_COPYING, _copied),
     (_ITERATORS, _reduced),
     (_WRITTEN, lambda value: [repr(value)]),
+    ((type(iter(input, None)),), _called),
+    ((weakref.ProxyType, weakref.CallableProxyType), _unseen),
 ]
 #: of a class derived from one of these, what the base holds
 _BASES: list[tuple[Any, Callable[[Any], list[Any]]]] = [
@@ -357,6 +409,13 @@ _BASES: list[tuple[Any, Callable[[Any], list[Any]]]] = [
     ((io.StringIO, io.BytesIO), lambda value: [value.closed or (value.tell(), value.getvalue()).__repr__()]),
     (_BUFFERS, _bytes),
     (_CData, _bytes),
+    (weakref.ref, lambda value: [weakref.ref.__call__(value)]),
+    (BaseException, lambda value: list(_arguments(value))),
+    (int, lambda value: [int.__int__(value)]),
+    (float, lambda value: [float.__float__(value)]),
+    (str, lambda value: [str.__str__(value)]),
+    (bytes, lambda value: [bytes.__getitem__(value, slice(None))]),
+    (complex, lambda value: [complex.__complex__(value)]),
 ]
 
 

@@ -34,7 +34,7 @@ from itertools import pairwise
 from types import CodeType, FrameType
 from typing import Any
 
-from schedule_explorer.runtime.heap import ATOMS, PATHS, Scope, how, nothing, ours
+from schedule_explorer.runtime.heap import ATOMS, PATHS, Scope, how, nothing, ours, untold
 from schedule_explorer.runtime.trace import BOTTOM
 
 _DEPTH = 6
@@ -116,7 +116,7 @@ def _value(value: Any, depth: int, left: list[int]) -> object:
     left[0] -= 1
     if left[0] < 0:
         raise _TooMuchError
-    if depth >= _DEPTH or parts_of is nothing:
+    if depth >= _DEPTH or parts_of is nothing or untold(kind):
         return _Held(value, None)
     try:
         return _Held(value, tuple([_value(part, depth + 1, left) for part in parts_of(value)]))

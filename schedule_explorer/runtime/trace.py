@@ -134,6 +134,8 @@ class Trace:
     leaked: list[str] = field(default_factory=list)
     #: call sites at which early expiries were bounded, so that a proof would not be one
     bounded_at: set[str] = field(default_factory=set)
+    #: what the program did that goes another way for real, so that a proof would not be one
+    unmodelled: set[str] = field(default_factory=set)
 
     @property
     def failed(self) -> bool:

@@ -59,7 +59,7 @@ def test_a_wrong_answer_is_noticed(tmp_path: Path, table: dict[tuple[str, int], 
 def test_what_a_shutdown_leaves_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client(tmp_path, "3")
     monkeypatch.setattr(type(client._store), "shutdown", lambda self, **options: False)
-    with pytest.raises(WrongError, match="left lock"):
+    with pytest.raises(WrongError, match="left directories"):
         client.close()
     monkeypatch.undo()
     client.close()

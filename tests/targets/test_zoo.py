@@ -60,7 +60,7 @@ def test_the_fixed_store_does_not_fail_where_a_switch_does(number: int) -> None:
     quarry = QUARRIES[number - 1]
     assert quarry.spared is not None
     body = client_body(OriginalStoreTarget(quarry.spared), parse(quarry.program))
-    result = explore(body, "sleep-set-dfs", max_executions=600, timeouts=quarry.where.timeouts)
+    result = explore(body, "sleep-set-dfs", max_executions=250, timeouts=quarry.where.timeouts)
     assert result.failure is None and result.executions > 1
 
 
