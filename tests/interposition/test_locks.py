@@ -123,7 +123,7 @@ def outcomes(make: Callable[[], Any], calls: list[tuple[str, tuple[Any, ...]]]) 
     return found
 
 #: call sequences for each family of objects; ``make prove-explorer`` takes more
-EXAMPLES = int(os.environ.get("PROVE_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("PROVE_EXAMPLES", "12"))
 
 
 @pytest.mark.parametrize("family", sorted(MAKERS))

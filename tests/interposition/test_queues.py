@@ -41,7 +41,7 @@ SHARED: list[tuple[str, tuple[Any, ...]]] = [
 ONLY_QUEUE: list[tuple[str, tuple[Any, ...]]] = [("full", ()), ("task_done", ()), ("put", ("x", False))]
 
 #: call sequences for each family of objects; ``make prove-explorer`` takes more
-EXAMPLES = int(os.environ.get("PROVE_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("PROVE_EXAMPLES", "12"))
 
 
 @pytest.mark.parametrize("family", sorted(MAKERS))

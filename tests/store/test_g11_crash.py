@@ -18,7 +18,7 @@ from store_support import LONG, files, live, save, settled, values
 
 from store import BoundarySnapshotStore, layout
 
-KILLS = int(os.environ.get("STORE_KILLS", "20"))
+KILLS = int(os.environ.get("STORE_KILLS", "10"))
 HERE = Path(__file__).parent
 
 
