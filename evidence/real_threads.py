@@ -104,7 +104,7 @@ def many_page(found: dict[str, Any]) -> Page:
             ] for loop in loops],
         ),
     ]  # fmt: skip
-    return Page("many", "A hundred thousand runs", "\n\n".join(parts), found, good=not failed)
+    return Page("many", "Many runs of the production store", "\n\n".join(parts), found, good=not failed)
 
 
 def _percent(share: float) -> float:

@@ -302,6 +302,9 @@ class Place:
         try:
             status = real["stat"](".") if dir_fd is None else real["fstat"](dir_fd)
         except OSError:
+            execution = current_execution()
+            if dir_fd is not None and execution is not None:
+                stale(execution, dir_fd)
             return False
         self.directory = self._world.inode(status)
         self.reads.append((("directory", self.directory), READ))

@@ -12,7 +12,9 @@ import threading
 import weakref
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -114,6 +116,41 @@ def test_fails(body: Callable[[], None]) -> None:
     assert explore(body, SleepSetDFS(reduce=False)).verdict is Verdict.FAILED
 
 
+def test_a_scan_that_is_read_later_has_both_orders_with_what_comes_meanwhile() -> None:
+    """As a pair: with a name that comes, one that goes, and one that is renamed; elsewhere it commutes."""
+
+    def seen(change: Callable[[Path], object], strategy: str | SleepSetDFS) -> tuple[set[Any], int]:
+        outcomes: set[Any] = set()
+
+        def body() -> None:
+            directory = fresh_dir()
+            (directory / "below").mkdir()
+            (directory / "old").touch()
+            scan = os.scandir(directory)
+            lock = threading.Lock()
+
+            def read() -> None:
+                with lock:  # a step in between
+                    pass
+                outcomes.add(tuple(entry.name for entry in scan))
+
+            together(read, lambda: change(directory))
+
+        found = explore(body, strategy)
+        assert found.verdict is Verdict.PROVED
+        return outcomes, found.executions
+
+    for change, orders in (
+        (lambda directory: (directory / "new").touch(), 2),
+        (lambda directory: (directory / "old").unlink(), 2),
+        (lambda directory: (directory / "old").rename(directory / "new"), 2),
+        (lambda directory: (directory / "below" / "new").touch(), 1),
+    ):
+        outcomes, executions = seen(change, "optimal-dpor")
+        assert (len(outcomes), executions) == (orders, orders)
+        assert seen(change, SleepSetDFS(reduce=False))[0] == outcomes
+
+
 def test_a_comparison_that_takes_a_lock_is_part_of_its_step() -> None:
     def body() -> None:
         lock = threading.Lock()
@@ -150,8 +187,21 @@ def closed_twice() -> None:
     together(close, close, write)
 
 
-def test_a_stale_descriptor_is_no_proof() -> None:
-    found = explore(closed_twice)
+def looked_up_from_a_closed_directory() -> None:
+    fd = os.open(fresh_dir(), os.O_RDONLY)
+
+    def look() -> None:
+        try:
+            os.stat("a", dir_fd=fd)
+        except OSError:
+            pass
+
+    together(lambda: os.close(fd), look)
+
+
+@pytest.mark.parametrize("body", [closed_twice, looked_up_from_a_closed_directory])
+def test_a_stale_descriptor_is_no_proof(body: Callable[[], None]) -> None:
+    found = explore(body)
     assert found.verdict is Verdict.UNFINISHED and "descriptor that is closed is used at" in found.reason
 
 
