@@ -11,7 +11,6 @@ from __future__ import annotations
 import _ctypes
 import _random
 import array
-import dis
 import inspect
 import io
 import itertools
@@ -19,7 +18,6 @@ import logging
 import os
 import re
 import sys
-import sysconfig
 import threading
 import weakref
 from collections import OrderedDict, defaultdict, deque
@@ -30,7 +28,6 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import (
     BuiltinMethodType,
     CellType,
-    CodeType,
     FrameType,
     FunctionType,
     GeneratorType,
@@ -41,6 +38,7 @@ from types import (
 )
 from typing import Any
 
+from schedule_explorer.runtime.belonging import HEAP_TYPE, globals_of, of_the_program, ours, program
 from schedule_explorer.runtime.trace import BOTTOM
 
 ATOMS = frozenset((int, float, str, bytes, bool, complex, type(None)))
@@ -71,9 +69,6 @@ _ITERATORS, _COPYING = frozenset(map(type, _MADE)), frozenset(map(type, _MADE_OF
 #: methods of C code, by how they are defined there
 _METHODS = (BuiltinMethodType, type(re.compile("").match))
 _WRITTEN = (itertools.count, itertools.repeat)
-_LIBRARY = sysconfig.get_path("stdlib") + os.sep
-_PACKAGES = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
-_HEAP_TYPE = 1 << 9
 _SUSPENDABLE = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 # What a dataclass tells of its fields does not change; the factories of defaults its `__init__` leads to.
 _NOT_HELD = frozenset(("__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "_abc_impl",
@@ -102,11 +97,6 @@ class Scope:
         return bool(self.frame.f_code.co_flags & _SUSPENDABLE)
 
 
-def ours(module: object) -> bool:
-    """Say whether a module is the explorer's."""
-    return isinstance(module, str) and module.startswith("schedule_explorer.") and ".targets." not in module
-
-
 def heap(frames: list[Scope]) -> dict[int, object] | None:
     """Map every mutable object that `frames` lead to onto its shallow content; None: it cannot be told."""
     found: dict[int, object] = {}
@@ -116,9 +106,9 @@ def heap(frames: list[Scope]) -> dict[int, object] | None:
         del found[0]
         for scope in frames:
             frame = scope.frame
-            if _program(frame.f_globals):
+            if program(frame.f_globals):
                 code = frame.f_code
-                _note(found, waiting, id(code), _globals(code, frame.f_globals))
+                _note(found, waiting, id(code), globals_of(code, frame.f_globals))
         known = _PARTS
         while waiting:
             value = waiting.pop()
@@ -203,7 +193,7 @@ def _found_out(kind: type) -> Callable[[Any], list[Any]]:
             return listing
     if kind in PATHS or kind in _OPAQUE or kind in ATOMS:
         return nothing
-    if issubclass(kind, _OPAQUE) and not (issubclass(kind, _SUBCLASSED) and _of_the_program(kind)):
+    if issubclass(kind, _OPAQUE) and not (issubclass(kind, _SUBCLASSED) and of_the_program(kind)):
         return nothing
     members = [m for base in kind.__mro__ for m in vars(base).values() if type(m) is MemberDescriptorType]
     extra = [listing for base, listing in _BASES if issubclass(kind, base)]
@@ -216,7 +206,7 @@ def _found_out(kind: type) -> Callable[[Any], list[Any]]:
         return _unseen
     if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
         extra.append(lambda value: _bytes(value.data if value.flags.c_contiguous else value.tobytes()))
-    told = [kind] if _of_the_program(kind) else []
+    told = [kind] if of_the_program(kind) else []
     if not members and not extra and not told:
         return _dictionary
     return lambda value: _attributes(value, kind, members, extra, told)
@@ -239,7 +229,7 @@ def _base_in_c(kind: type) -> type | None:
         most = 8 * (2 + sum(type(member) is MemberDescriptorType for member in own.values()))
         added = base.__basicsize__ - parent.__basicsize__
         python = not own.keys().isdisjoint(("__dict__", "__weakref__", "__slots__")) and added <= most
-        if not base.__flags__ & _HEAP_TYPE or (added and not python):
+        if not base.__flags__ & HEAP_TYPE or (added and not python):
             return base
     return None
 
@@ -289,13 +279,13 @@ def _function(value: Any) -> list[Any]:
     if value.__kwdefaults__:
         found += value.__kwdefaults__.values()
     found += value.__dict__.values()
-    if _program(value.__globals__):
-        found += _globals(value.__code__, value.__globals__)
+    if program(value.__globals__):
+        found += globals_of(value.__code__, value.__globals__)
     return found
 
 
 def _class(value: Any) -> list[Any]:
-    if not _of_the_program(value):
+    if not of_the_program(value):
         return []
     return [held for name, held in list(vars(value).items()) if name not in _NOT_HELD] + list(value.__bases__)
 
@@ -303,7 +293,7 @@ def _class(value: Any) -> list[Any]:
 def _module(value: Any) -> list[Any]:
     """Return what a module of the program holds."""
     state = ModuleType.__getattribute__(value, "__dict__")
-    if not _program(state) or ours(state.get("__name__")):
+    if not program(state) or ours(state.get("__name__")):
         return []
     return [held for name, held in list(state.items()) if str(name)[:2] != "__"]
 
@@ -417,52 +407,3 @@ _BASES: list[tuple[Any, Callable[[Any], list[Any]]]] = [
     (bytes, lambda value: [bytes.__getitem__(value, slice(None))]),
     (complex, lambda value: [complex.__complex__(value)]),
 ]
-
-
-# -- what belongs to the program ----------------------------------------------------------------------------
-
-_NAMES: dict[CodeType, tuple[str, ...]] = {}
-_OF_AN_OBJECT = frozenset(
-    ("LOAD_ATTR", "STORE_ATTR", "DELETE_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM")
-)  # fmt: skip
-_MODULES: dict[str, bool] = {}
-
-
-def _names(code: CodeType) -> tuple[str, ...]:
-    """Return the names that a code object, and what is defined within it, look up, but for attributes."""
-    known = _NAMES.get(code)
-    if known is None:
-        names = dict.fromkeys(
-            str(one.argval) for one in dis.get_instructions(code)
-            if one.opcode in dis.hasname and one.opname not in _OF_AN_OBJECT
-        )
-        for constant in code.co_consts:
-            if type(constant) is CodeType:
-                names |= dict.fromkeys(_names(constant))
-        known = _NAMES[code] = tuple(names)
-    return known
-
-
-def _globals(code: CodeType, held: dict[str, Any]) -> list[Any]:
-    return [held.get(name) for name in _names(code)]
-
-
-def _program(state: dict[str, Any]) -> bool:
-    """Say whether a module, by its dictionary, is neither of the standard library nor installed."""
-    name = str(state.get("__name__"))
-    known = _MODULES.get(name)
-    if known is None:
-        path = str(state.get("__file__") or "")
-        known = _MODULES[name] = not (
-            name.partition(".")[0] in sys.stdlib_module_names
-            or ours(name) or name == "schedule_explorer"
-            or path.startswith(_LIBRARY) or any(part in path for part in _PACKAGES)
-        )
-    return known
-
-
-def _of_the_program(kind: type) -> bool:
-    """Say the same of a class."""
-    if not kind.__flags__ & _HEAP_TYPE or not isinstance(kind.__module__, str):
-        return False
-    return _program(getattr(sys.modules.get(kind.__module__), "__dict__", {"__name__": kind.__module__}))

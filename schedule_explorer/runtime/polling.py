@@ -34,7 +34,8 @@ from itertools import pairwise
 from types import CodeType, FrameType
 from typing import Any
 
-from schedule_explorer.runtime.heap import ATOMS, PATHS, Scope, how, nothing, ours, untold
+from schedule_explorer.runtime.belonging import ours
+from schedule_explorer.runtime.heap import ATOMS, PATHS, Scope, how, nothing, untold
 from schedule_explorer.runtime.trace import BOTTOM
 
 _DEPTH = 6
