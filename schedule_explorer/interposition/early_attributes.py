@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from functools import cached_property
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 #: (owner, attribute, name of the module, dotted name in it, value)
@@ -15,19 +15,20 @@ _HEAP, _IMMUTABLE = 1 << 9, 1 << 8
 
 
 def attributes_of(
-    modules: Iterable[ModuleType], wanted: Callable[[type], bool] = lambda kind: True, *,
-    objects: bool = False,
-) -> list[Attribute]:
-    """Return the module globals and class attributes.
+    modules: Iterable[ModuleType], wanted: Callable[[type], bool], replaced: Container[int]
+) -> tuple[list[Attribute], list[Attribute]]:
+    """Return the module globals and class attributes, and the attributes of objects in module globals.
 
     Arguments:
-        wanted: says by the type of a value whether it is; asked once for each type.
-        objects: also the attributes of objects in module globals.
+        wanted: says by the type of a value, other than a function, whether it is; asked once for each type.
+        replaced: functions that are wanted, by their ``id``; of the others those with a closure or a default
+            are, for nothing else of them holds an object that was bound early.
     """
     found: list[Attribute] = []
+    of_objects: list[Attribute] = []
     kinds: dict[type, bool] = {}
     #: whose attributes are looked at: those of classes, of objects, of nothing
-    holders: dict[type, str] = {}
+    holders: dict[type, str] = {FunctionType: ""}
 
     def is_wanted(kind: type) -> bool:
         known = kinds.get(kind)
@@ -40,6 +41,10 @@ def attributes_of(
         where = module.__name__
         for name, value in list(vars(module).items()):
             kind = type(value)
+            if kind is FunctionType:
+                if _holds(value) or id(value) in replaced:
+                    found.append((module, name, where, name, value))
+                continue
             known = kinds.get(kind)
             if is_wanted(kind) if known is None else known:
                 found.append((module, name, where, name, value))
@@ -47,25 +52,34 @@ def attributes_of(
             if holder is None:
                 # A look at the type, for an object may pretend to be a class.
                 holder = holders[kind] = (
-                    "class" if issubclass(kind, type) else "object" if objects and _plain(kind) else ""
+                    "class" if issubclass(kind, type) else "object" if _plain(kind) else ""
                 )
             if not holder:
                 continue
             if holder == "class":
                 if value.__flags__ & (_HEAP | _IMMUTABLE) != _HEAP or value.__module__ != where:
                     continue
-                within = value.__qualname__
+                within, into = value.__qualname__, found
             else:
-                within = name
+                within, into = name, of_objects
             for attribute, held in list(vars(value).items()):
                 kind = type(held)
+                if kind is FunctionType:
+                    if _holds(held) or id(held) in replaced:
+                        into.append((value, attribute, where, f"{within}.{attribute}", held))
+                    continue
                 known = kinds.get(kind)
                 if is_wanted(kind) if known is None else known:
-                    found.append((value, attribute, where, f"{within}.{attribute}", held))
-                lock = getattr(held, "lock", None) if kind is cached_property and objects else None
+                    into.append((value, attribute, where, f"{within}.{attribute}", held))
+                lock = getattr(held, "lock", None) if kind is cached_property else None
                 if lock is not None and holder == "class" and is_wanted(type(lock)):  # until 3.11
-                    found.append((held, "lock", where, f"{within}.{attribute}.lock", lock))
-    return found
+                    of_objects.append((held, "lock", where, f"{within}.{attribute}.lock", lock))
+    return found, of_objects
+
+
+def _holds(function: FunctionType) -> bool:
+    """Say whether a function holds objects from the time of its definition."""
+    return (function.__closure__ or function.__defaults__ or function.__kwdefaults__) is not None
 
 
 def _plain(kind: type) -> bool:

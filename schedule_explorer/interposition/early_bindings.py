@@ -11,46 +11,49 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from types import BuiltinMethodType, CellType, FunctionType, ModuleType
+from types import BuiltinMethodType, CellType, FunctionType
 from typing import Any
 
 from schedule_explorer.interposition import dates
-from schedule_explorer.interposition.early_attributes import attributes_of
+from schedule_explorer.interposition.early_attributes import Attribute
 from schedule_explorer.interposition.global_locks import GlobalLock, proxy_of
+from schedule_explorer.interposition.mutexes import LockType, RLockType
 
 _WRAPPERS = (staticmethod, classmethod)
+_REBOUND = (FunctionType, *_WRAPPERS, property)
 #: kinds of object that may hold something interposed, or are bound to a class of the clock (`dates.stand`)
-_HOLDERS = (FunctionType, *_WRAPPERS, property, list, dict, BuiltinMethodType)
+KINDS = (*_REBOUND, list, dict, BuiltinMethodType)
+_LOCKS = frozenset((LockType, RLockType))
 #: every module holds it, and no lock is in it
 _BUILTINS = vars(builtins)
 
 
 @contextmanager
 def rebound(
-    modules: Iterable[ModuleType], replacements: Mapping[int, Any], kinds: Iterable[type],
-    proxies: dict[int, GlobalLock],
+    attributes: Iterable[Attribute], replacements: Mapping[int, Any], proxies: dict[int, GlobalLock]
 ) -> Iterator[None]:
     """Exchange early bindings while the block runs.
 
     Arguments:
-        modules: those under test.
+        attributes: the globals of the modules under test, and the attributes of their classes.
         replacements: what stands for an object, by the ``id`` of the object.
-        kinds: the types of those objects.
         proxies: what stands for a real lock; those found in a closure alone are added.
     """
     with ExitStack() as undo:
         seen: set[int] = set()
-        for owner, name, where, dotted, value in attributes_of(modules, {*_HOLDERS, *kinds}.__contains__):
+        for owner, name, where, dotted, value in attributes:
+            kind = type(value)
+            if kind is list or kind is dict:
+                if value is not _BUILTINS:
+                    _fill_with_proxies(value, where, dotted, proxies, undo)
+                continue
             stand = _stand(value, replacements)
             if stand is not None and (isinstance(owner, type) or id(value) not in replacements):
                 undo.callback(setattr, owner, name, value)
                 # What was no method before must not become one.
                 method = isinstance(owner, type) and type(stand) is FunctionType
                 setattr(owner, name, staticmethod(stand) if method else stand)
-            if type(value) in (list, dict):
-                if value is not _BUILTINS:
-                    _fill_with_proxies(value, where, dotted, proxies, undo)
-            elif id(value) not in seen:
+            if kind in _REBOUND and id(value) not in seen:
                 _rebind(value, f"{where}.{dotted}", replacements, proxies, undo, seen)
         yield
 
@@ -59,6 +62,8 @@ def _fill_with_proxies(
     held: Any, module: str, dotted: str, proxies: dict[int, GlobalLock], undo: ExitStack
 ) -> None:
     """Exchange the locks among the items of a list, or those of a dictionary under a text or number."""
+    if _LOCKS.isdisjoint(map(type, held if type(held) is list else list(held.values()))):
+        return
     for key, value in list(enumerate(held) if type(held) is list else held.items()):
         if type(key) is str or type(key) is int:
             stand = proxy_of(value, module, f"{dotted}[{key!r}]", proxies)
@@ -76,7 +81,17 @@ def _put_back(held: Any, stand: Any, value: Any) -> None:
 
 def _stand(value: Any, replacements: Mapping[int, Any]) -> Any:
     """Return what stands for `value`, or None."""
-    return replacements.get(id(value)) or dates.stand(value)
+    stand = replacements.get(id(value))
+    return dates.stand(value) if stand is None and type(value) is BuiltinMethodType else stand
+
+
+def _any_stands(values: Iterable[Any], replacements: Mapping[int, Any]) -> bool:
+    for value in values:
+        if id(value) in replacements or (
+            type(value) is BuiltinMethodType and dates.stand(value) is not None
+        ):
+            return True
+    return False
 
 
 def _rebind(
@@ -94,17 +109,18 @@ def _rebind(
     if type(value) is not FunctionType or id(value) in seen:
         return
     seen.add(id(value))
-    if (value.__closure__ or value.__defaults__ or value.__kwdefaults__) is None or _own(value):
+    defaults, named, cells = value.__defaults__, value.__kwdefaults__, value.__closure__
+    new_defaults = defaults and _any_stands(defaults, replacements)
+    new_named = named and _any_stands(named.values(), replacements)
+    if not (new_defaults or new_named or cells) or _own(value):
         return
-    defaults = value.__defaults__
-    if defaults and any(_stand(held, replacements) is not None for held in defaults):
+    if defaults and new_defaults:
         undo.callback(setattr, value, "__defaults__", defaults)
         value.__defaults__ = tuple(_stand(held, replacements) or held for held in defaults)
-    named = value.__kwdefaults__
-    if named and any(_stand(held, replacements) is not None for held in named.values()):
+    if named and new_named:
         undo.callback(setattr, value, "__kwdefaults__", named)
         value.__kwdefaults__ = {name: _stand(held, replacements) or held for name, held in named.items()}
-    for variable, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
+    for variable, cell in zip(value.__code__.co_freevars, cells or (), strict=True):
         try:
             held = cell.cell_contents
         except ValueError:

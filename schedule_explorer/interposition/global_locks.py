@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from types import BuiltinMethodType
+from types import BuiltinMethodType, FunctionType
 from typing import Any
 
 from schedule_explorer.interposition.context import virtual
@@ -126,9 +126,10 @@ def exchanges(attributes: Iterable[Attribute], proxies: dict[int, GlobalLock]) -
     found: list[Exchange] = []
     conditions: list[Any] = []
     for owner, attribute, module, dotted, value in attributes:
-        if module.startswith("concurrent."):
-            continue  # exchanged by `futures`
-        if type(value) is BuiltinMethodType:
+        kind = type(value)
+        if kind is FunctionType or kind is type or module.startswith("concurrent."):
+            continue  # the last exchanged by `futures`
+        if kind is BuiltinMethodType:
             # ``acquire = lock.acquire``
             proxy = proxy_of(value.__self__, module, dotted, proxies)
             if proxy is not None:
@@ -137,7 +138,7 @@ def exchanges(attributes: Iterable[Attribute], proxies: dict[int, GlobalLock]) -
         proxy = proxy_of(value, module, dotted, proxies)
         if proxy is not None:
             found.append((owner, attribute, proxy))
-        elif issubclass(type(value), threading.Condition):
+        elif issubclass(kind, threading.Condition):
             conditions.append(value)
     for condition in conditions:
         # Two conditions over one lock go on sharing it.

@@ -99,14 +99,18 @@ class _Interposition:
                 replacement = self._replacements.get(id(value))
                 if replacement is not None and value is not replacement:
                     self._exchange(module, name, replacement)
-        early = attributes_of(modules, _exchanged, objects=True)
+        kinds = self._kinds.union(early_bindings.KINDS)
+        bound, of_objects = attributes_of(
+            modules, lambda kind: kind in kinds or _exchanged(kind), self._replacements
+        )
+        early = [*bound, *of_objects]
         for owner, name, value in (
             *stdlib_locks.exchanges(),
             *global_locks.exchanges(early, self._proxies),
             *early_objects.exchanges(early, self._stands),
         ):
             self._exchange(owner, name, value)
-        rebound = early_bindings.rebound(modules, self._replacements, self._kinds, self._proxies)
+        rebound = early_bindings.rebound(bound, self._replacements, self._proxies)
         self._bound_early.enter_context(rebound)
 
     def _suspend(self) -> None:
