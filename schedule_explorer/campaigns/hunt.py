@@ -16,6 +16,7 @@ from typing import Protocol, runtime_checkable
 
 from schedule_explorer import token as tokens
 from schedule_explorer.exploration import explore, replay
+from schedule_explorer.interposition.install import interposed
 from schedule_explorer.programs.alphabet import Alphabet
 from schedule_explorer.programs.calls import Program, text
 from schedule_explorer.programs.client import client_body
@@ -153,6 +154,11 @@ def hunt(
     Returns:
         The failure, or None when the budget ended without one.
     """
+    with interposed():
+        return _hunt(target, where, spared, only)
+
+
+def _hunt(target: Target, where: Hunt, spared: Target | None, only: Program | None) -> Hunted | None:
     tried = executions = 0
     seen: set[Program] = set()
     for program in _candidates(target.alphabet, where) if only is None else (only,):

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from schedule_explorer.campaigns.outcome import Limits, Outcome
 from schedule_explorer.errors import ExplorerError
 from schedule_explorer.exploration import Verdict, explore
+from schedule_explorer.interposition.install import interposed
 from schedule_explorer.programs import Program, Tally, Target, client_body, text
 from schedule_explorer.strategies.optimal_dpor import OptimalDPOR
 
@@ -119,13 +120,14 @@ def run_chunk(
     outcomes: list[Outcome] = []
     with _working():
         target = _target(factory)
-        for program in programs:
-            outcome = run_program(target, program, limits, deadline)
-            if outcome is None:
-                break
-            outcomes.append(outcome)
-            if _monotonic() - started > CHUNK_SECONDS:
-                break
+        with interposed():
+            for program in programs:
+                outcome = run_program(target, program, limits, deadline)
+                if outcome is None:
+                    break
+                outcomes.append(outcome)
+                if _monotonic() - started > CHUNK_SECONDS:
+                    break
     return outcomes
 
 

@@ -140,14 +140,28 @@ def _put(owner: Any, name: str, value: Any) -> None:
         setattr(owner, name, value)
 
 
+#: threads that have interposed
+_interposing: set[int] = set()
+
+
 @contextmanager
 def interposed() -> Iterator[None]:
-    """Interpose while the block runs; everything is put back whatever it raises."""
+    """Interpose while the block runs; everything is put back whatever it raises.
+
+    Around many explorations it looks through the modules under test once for all of them: within such a block
+    of the same thread another one does nothing. What modules under test bind between them is not seen.
+    """
+    ident = get_ident()
+    if ident in _interposing:
+        yield
+        return
     interposition = _Interposition()
+    _interposing.add(ident)
     try:
         interposition.install()
         yield
     finally:
+        _interposing.discard(ident)
         interposition.undo()
 
 
