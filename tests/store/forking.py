@@ -14,10 +14,10 @@ if __name__ == "__main__":
     store = BoundarySnapshotStore(sys.argv[1])
     save(store, "a")
     settled(store)
-    child = os.fork()
-    if child == 0:
+    if os.fork() == 0:
+        # By itself, not by its parent: what `fork` leaves to the child to do is done by now.
+        print(os.getpid(), flush=True)
         os.close(1)
         time.sleep(60)
         os._exit(0)
-    print(child, flush=True)
     time.sleep(60)
