@@ -305,7 +305,10 @@ class Place:
             execution = current_execution()
             if dir_fd is not None and execution is not None:
                 stale(execution, dir_fd)
-            return False
+            forbidden = None if dir_fd is not None or execution is None else _working(execution)
+            if forbidden is None:
+                return False
+            status = forbidden
         self.directory = self._world.inode(status)
         self.reads.append((("directory", self.directory), READ))
         return True
@@ -418,6 +421,16 @@ def stale(execution: Execution, fd: int) -> None:
         execution.trace.unmodelled.add(
             f"a descriptor that is closed is used at {where}, and numbers are used again for real"
         )
+
+
+def _working(execution: Execution) -> os.stat_result | None:
+    """Look at the working directory where its own mode keeps its user from looking up ``"."``."""
+    try:
+        return real["stat"]("/proc/self/cwd")  # type: ignore[no-any-return]
+    except OSError:
+        where = site_text(user_frames(sys._getframe(1), 50))
+        execution.trace.unmodelled.add(f"the working directory cannot be looked at, at {where}")
+        return None
 
 
 def refuse(what: str) -> None:

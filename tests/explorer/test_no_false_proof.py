@@ -20,6 +20,7 @@ import pytest
 
 from schedule_explorer import SharedVariable, Verdict, explore, fresh_dir
 from schedule_explorer.errors import UncontrolledCallError
+from schedule_explorer.interposition import paths
 from schedule_explorer.strategies.sleep_set_dfs import SleepSetDFS
 
 
@@ -203,6 +204,26 @@ def looked_up_from_a_closed_directory() -> None:
 def test_a_stale_descriptor_is_no_proof(body: Callable[[], None]) -> None:
     found = explore(body)
     assert found.verdict is Verdict.UNFINISHED and "descriptor that is closed is used at" in found.reason
+
+
+def in_the_working_directory() -> None:
+    os.chdir(fresh_dir())
+    together(lambda: os.mkdir("a"), lambda: os.mkdir("b"))
+
+
+def test_a_working_directory_that_cannot_be_looked_at_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert explore(in_the_working_directory).verdict is Verdict.PROVED
+    stat = paths.real["stat"]
+
+    def forbidden(path: Any, **options: Any) -> os.stat_result:
+        if path in (".", "/proc/self/cwd"):
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, **options)  # type: ignore[no-any-return]
+
+    monkeypatch.setitem(paths.real, "stat", forbidden)
+    found = explore(in_the_working_directory)
+    assert found.verdict is Verdict.UNFINISHED and "cannot be looked at, at " in found.reason
+
 
 
 def clears_a_full_queue() -> None:

@@ -148,3 +148,15 @@ def test_pairs_where_modes_matter(tree: str, steps: list[str], x: str, y: str) -
     finally:
         os.seteuid(0)
     assert not problem, problem
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becomes another user and back")
+@pytest.mark.parametrize("y", [name for name in OPERATIONS if name.endswith(" here>")])
+@pytest.mark.parametrize("x", ["forbid a", "<forbid directory>", "chmod a"])
+def test_the_working_directory_may_be_forbidden(x: str, y: str) -> None:
+    os.seteuid(65534)
+    try:
+        problems = [verdict(after(tree, []), OPERATIONS[x][1], OPERATIONS[y][1])[0] for tree in TREES]
+    finally:
+        os.seteuid(0)
+    assert not any(problems), problems
