@@ -42,7 +42,9 @@ def _explorer(found: Figures) -> str:
 
 
 def _failed(tests: list[str]) -> str:
-    return f"{len(tests)} tests failed" if tests else "no test failed"
+    if not tests:
+        return "no test failed"
+    return f"{len(tests)} test{'s' if len(tests) > 1 else ''} failed, named there"
 
 
 def _verification(found: Figures) -> str:
@@ -68,9 +70,13 @@ def _zoo(found: Figures) -> str:
 
 def _mutants(found: Figures) -> str:
     caught = sum(row["caught"] for row in found["mutants"])
+    left, unexpected = len(found["mutants"]) - caught, len(found["unexpected"])
+    others = f"of {left - unexpected} it is said why not, {unexpected} not as expected" if unexpected else (
+        "of each other one it is said why not"
+    )
     return (
         f"[Mutants](reports/mutants.md): {caught} of {len(found['mutants'])} changes of the production "
-        "store's protocol are caught by verification; of each other one it is said why not."
+        f"store's protocol are caught by verification; {others}."
     )
 
 
