@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from multiprocessing.context import SpawnContext, SpawnProcess
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
@@ -35,6 +36,22 @@ class InProcess(Executor):
         return future
 
 
+class _Worker(SpawnProcess):
+    """A process that is born with Ctrl-C held back: it is the parent's to handle, while this one starts too."""
+
+    def start(self) -> None:
+        """Start it; one that comes meanwhile reaches the parent afterwards."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Spawning(SpawnContext):
+    Process = _Worker
+
+
 class ProcessPool:
     """Worker processes that can be told to stop; a context manager around their executor.
 
@@ -51,7 +68,7 @@ class ProcessPool:
     def __init__(self, processes: int) -> None:
         if processes < 1:
             raise ValueError(f"processes is {processes}: give 1 or more")
-        context: Any = multiprocessing.get_context("spawn")
+        context: Any = _Spawning()
         self._stop = context.Event()
         self.processes = processes
         self.executor: Executor = ProcessPoolExecutor(
