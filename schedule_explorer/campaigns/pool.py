@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
@@ -37,10 +38,12 @@ class InProcess(Executor):
 
 
 class _Worker(SpawnProcess):
-    """A process that is born with Ctrl-C held back: it is the parent's to handle, while this one starts too."""
+    """A process that is born with Ctrl-C held back: that is the parent's to handle from the beginning."""
 
     def start(self) -> None:
         """Start it; one that comes meanwhile reaches the parent afterwards."""
+        # It is begun with the first process, and lets the signal through again when it was.
+        resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             super().start()
