@@ -16,17 +16,14 @@ from typing import Any
 
 from schedule_explorer.interposition.clock import EPOCH
 from schedule_explorer.interposition.context import virtual
+from schedule_explorer.interposition.file_steps import distinct, is_path, stale, step
 from schedule_explorer.interposition.paths import (
     Place,
     World,
     content,
-    distinct,
     inode_id,
-    is_path,
     real,
     spelled,
-    stale,
-    step,
     virtual_now,
     world_of,
 )

@@ -18,21 +18,8 @@ from typing import Any
 
 from schedule_explorer.interposition import context
 from schedule_explorer.interposition.context import virtual
-from schedule_explorer.interposition.paths import (
-    BASE,
-    UMASK,
-    Place,
-    born,
-    content,
-    distinct,
-    inode_id,
-    is_path,
-    real,
-    refuse,
-    stale,
-    step,
-    world_of,
-)
+from schedule_explorer.interposition.file_steps import BASE, distinct, is_path, refuse, stale, step
+from schedule_explorer.interposition.paths import UMASK, Place, born, content, inode_id, real, world_of
 from schedule_explorer.operations import READ, WRITE, Access, Key, Operation
 from schedule_explorer.runtime import Execution
 

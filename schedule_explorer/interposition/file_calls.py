@@ -14,7 +14,8 @@ import greenlet
 
 from schedule_explorer.interposition.context import atomic
 from schedule_explorer.interposition.descriptors import touched
-from schedule_explorer.interposition.paths import distinct, world_of
+from schedule_explorer.interposition.file_steps import distinct
+from schedule_explorer.interposition.paths import world_of
 from schedule_explorer.operations import WRITE, Access, Accesses, Gate, Key, Operation
 from schedule_explorer.runtime import Execution
 

@@ -12,7 +12,8 @@ from schedule_explorer.interposition.descriptors import (
     duplicate,
     touched,
 )
-from schedule_explorer.interposition.paths import BASE, distinct, step, world_of
+from schedule_explorer.interposition.file_steps import BASE, distinct, step
+from schedule_explorer.interposition.paths import world_of
 from schedule_explorer.operations import READ, WRITE, Access, Key, Operation
 
 _real_fcntl: Any = fcntl.fcntl

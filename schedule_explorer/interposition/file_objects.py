@@ -16,7 +16,8 @@ from schedule_explorer.interposition.context import atomic, virtual
 from schedule_explorer.interposition.descriptors import changed, opening, release, touched
 from schedule_explorer.interposition.faults import perform_or_fault
 from schedule_explorer.interposition.file_calls import Call, Record, run
-from schedule_explorer.interposition.paths import distinct, real, world_of
+from schedule_explorer.interposition.file_steps import distinct
+from schedule_explorer.interposition.paths import real, world_of
 from schedule_explorer.operations import READ, WRITE, Operation
 from schedule_explorer.runtime import Execution
 

@@ -15,19 +15,8 @@ from typing import Any
 
 from schedule_explorer.interposition import attributes, listings, uncontrolled
 from schedule_explorer.interposition.context import virtual
-from schedule_explorer.interposition.paths import (
-    ROOT,
-    UMASK,
-    Place,
-    born,
-    content,
-    distinct,
-    inode_id,
-    is_path,
-    real,
-    step,
-    world_of,
-)
+from schedule_explorer.interposition.file_steps import distinct, is_path, step
+from schedule_explorer.interposition.paths import ROOT, UMASK, Place, born, content, inode_id, real, world_of
 from schedule_explorer.operations import ADD, READ, WRITE, Access, Operation
 from schedule_explorer.runtime import Execution
 

@@ -10,16 +10,8 @@ from typing import Any
 from schedule_explorer.interposition import attributes
 from schedule_explorer.interposition.attributes import of_descriptor
 from schedule_explorer.interposition.context import virtual
-from schedule_explorer.interposition.paths import (
-    UMASK,
-    WORKING,
-    Place,
-    distinct,
-    is_path,
-    real,
-    step,
-    world_of,
-)
+from schedule_explorer.interposition.file_steps import distinct, is_path, step
+from schedule_explorer.interposition.paths import UMASK, WORKING, Place, real, world_of
 from schedule_explorer.operations import READ, WRITE, Operation
 from schedule_explorer.runtime import Execution
 

@@ -24,17 +24,9 @@ import safetensors
 
 from schedule_explorer.interposition.context import virtual
 from schedule_explorer.interposition.descriptors import opening, release
+from schedule_explorer.interposition.file_steps import distinct, is_path, step
 from schedule_explorer.interposition.filesystem import _renamer, _unlink, fast_directory
-from schedule_explorer.interposition.paths import (
-    Place,
-    content,
-    distinct,
-    inode_id,
-    is_path,
-    real,
-    step,
-    world_of,
-)
+from schedule_explorer.interposition.paths import Place, content, inode_id, real, world_of
 from schedule_explorer.operations import READ, WRITE, Access, Operation
 from schedule_explorer.runtime import Execution
 

@@ -14,7 +14,8 @@ import sys
 from typing import Any
 
 from schedule_explorer.interposition.context import virtual
-from schedule_explorer.interposition.paths import real, refuse, world_of
+from schedule_explorer.interposition.file_steps import refuse
+from schedule_explorer.interposition.paths import real, world_of
 
 _RealMapping: Any = mmap.mmap
 
