@@ -17,6 +17,8 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 import mlx.core as mx
@@ -39,7 +41,10 @@ _SCALARS = (str, int, float)
 _NESTED = (tuple, list)
 _Array = mx.array
 _copied: Callable[[Any], Any] = mx.array.__copy__
-_contiguous = mx.contiguous
+#: MLX dtype -> what makes a handle of an array; a float64 array lives on the CPU only
+_HANDLES: dict[Any, Callable[[Any], Any]] = {
+    **dict.fromkeys(_DTYPES, mx.contiguous), mx.float64: partial(mx.contiguous, stream=mx.cpu),
+}  # fmt: skip
 #: an integer of more bits has no text: Python converts 4,300 digits at most
 _INT_BITS = 14_000
 #: containers within each other: the writer goes through them with less of the stack left, and JSON has no end
@@ -110,12 +115,14 @@ def _name(key: object) -> str:
 
 def _take(value: Any, handles: list[Any], data: list[bytes], depth: int) -> Any:
     """Return a value with a handle for each array, and list its handles and its bytes objects."""
-    if isinstance(value, _Array):
-        dtype = value.dtype
-        if dtype not in _DTYPES:
-            raise SnapshotError(f"has an array of {dtype}, which safetensors cannot hold")
-        # A float64 array lives on the CPU only.
-        handle = _contiguous(value, stream=mx.cpu) if dtype == mx.float64 else _contiguous(value)
+    kind = type(value)
+    if kind is str:
+        return value
+    if kind is _Array:
+        made = _HANDLES.get(value.dtype)
+        if made is None:
+            raise SnapshotError(f"has an array of {value.dtype}, which safetensors cannot hold")
+        handle = made(value)
         handles.append(handle)
         return handle
     if value is None or isinstance(value, _SCALARS):
@@ -151,38 +158,47 @@ def _own(value: Any) -> Any:
 # -- nesting -----------------------------------------------------------------------------------------------
 
 
-def described(snapshot: Snapshot) -> tuple[Layers, dict[str, Any]]:
+def described(snapshot: Snapshot) -> tuple[str, dict[str, Any]]:
     """Return a description of the layers in JSON, and the arrays (or bytes) by their names in the file."""
     tensors: dict[str, Any] = {}
-    return [
-        {key: _describe(value, f"layer_{i}", key, tensors) for key, value in layer.items()}
+    layers = [
+        _object([(key, _describe(value, f"layer_{i}", key, tensors)) for key, value in layer.items()])
         for i, layer in enumerate(snapshot.layers)
-    ], tensors
+    ]
+    return f"[{','.join(layers)}]", tensors
 
 
-def _describe(value: Any, prefix: str, field: str, tensors: dict[str, Any]) -> Any:
+def _describe(value: Any, prefix: str, field: str, tensors: dict[str, Any]) -> str:
     """Describe a value in JSON, and take its arrays out.
 
     A value of JSON that is neither a list nor a dict is itself; anything else is a dict with one key, which
     is its kind. Element ``k`` of a state is ``<prefix>_state_<k>`` in the file; when it is a tuple itself,
     its own elements are ``<prefix>_sub_<k>_state_<j>``.
     """
-    if isinstance(value, _Array):
-        return {"array": _add(tensors, f"{prefix}_{field}", value)}
-    if isinstance(value, bytes):
-        return {"bytes": _add(tensors, f"{prefix}_{field}", value)}
-    if isinstance(value, _NESTED):
-        return {"tuple" if isinstance(value, tuple) else "list": [
+    kind = type(value)
+    if kind is str:
+        return _quoted(value)
+    if kind is _Array:
+        return f'{{"array":{_quoted(_add(tensors, f"{prefix}_{field}", value))}}}'
+    if kind is tuple or kind is list:
+        elements = [
             _describe(element, f"{prefix}_sub_{k}", field, tensors)
             if isinstance(element, _NESTED)
             else _describe(element, prefix, f"{field}_{k}", tensors)
             for k, element in enumerate(value)
-        ]}  # fmt: skip
-    if isinstance(value, dict):
-        return {"dict": {
-            key: _describe(one, prefix, f"{field}_{key}", tensors) for key, one in value.items()
-        }}  # fmt: skip
-    return value
+        ]
+        return f'{{"{kind.__name__}":[{",".join(elements)}]}}'
+    if kind is dict:
+        inner = [(key, _describe(one, prefix, f"{field}_{key}", tensors)) for key, one in value.items()]
+        return f'{{"dict":{_object(inner)}}}'
+    if isinstance(value, bytes):
+        return f'{{"bytes":{_quoted(_add(tensors, f"{prefix}_{field}", value))}}}'
+    return json.dumps(value)
+
+
+def _object(items: list[tuple[str, str]]) -> str:
+    """Return an object of JSON, of names and texts."""
+    return f"{{{','.join([f'{_quoted(name)}:{text}' for name, text in items])}}}"
 
 
 def _add(tensors: dict[str, Any], name: str, tensor: Any) -> str:
@@ -217,67 +233,48 @@ def _restore(described: Any, tensor: Callable[[str], Any]) -> Any:
 # -- writing -----------------------------------------------------------------------------------------------
 
 
-def _nbytes(tensor: Any) -> int:
-    return len(tensor) if isinstance(tensor, bytes) else int(tensor.nbytes)
-
-
 def _buffers(snapshot: Snapshot) -> Iterator[memoryview]:
     """Give the bytes of the file, one buffer after the other, without a copy."""
-    layers, tensors = described(snapshot)
+    layer_info, tensors = described(snapshot)
     entries = []
     for name, tensor in tensors.items():
         if isinstance(tensor, bytes):
-            entries.append((1, name, "U8", [len(tensor)], tensor))
+            entries.append((1, name, "U8", [len(tensor)], len(tensor), tensor))
         else:
             dtype, width = _DTYPES[tensor.dtype]
-            entries.append((width, name, dtype, list(tensor.shape), tensor))
+            entries.append((width, name, dtype, list(tensor.shape), int(tensor.nbytes), tensor))
     entries.sort(key=lambda entry: (-entry[0], entry[1]))
     metadata = {
         # A lone surrogate is no Unicode text: JSON readers refuse it.
         "request_id": snapshot.request_id.encode("utf-8", "backslashreplace").decode("utf-8"),
         "token_count": str(snapshot.token_count),
-        "num_layers": str(len(layers)),
-        "layer_info": json.dumps(layers),
+        "num_layers": str(len(snapshot.layers)),
+        "layer_info": layer_info,
     }
-    header: dict[str, Any] = {"__metadata__": metadata}
+    header = [("__metadata__", json.dumps(metadata))]
     offset = 0
-    for _, name, dtype, shape, tensor in entries:
-        end = offset + _nbytes(tensor)
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [offset, end]}
+    for _, name, dtype, shape, nbytes, _ in entries:
+        end = offset + nbytes
+        header.append((name, f'{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{offset},{end}]}}'))
         offset = end
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = _object(header).encode()
     text += b" " * (-(8 + len(text)) % 8)
     yield memoryview(len(text).to_bytes(8, "little") + text)
-    for *_, tensor in entries:
-        if _nbytes(tensor):
+    for *_, nbytes, tensor in entries:
+        if nbytes:
             # A view of an array of no elements cannot be cast.
             yield memoryview(tensor).cast("B")
 
 
-def write(fd: int, snapshot: Snapshot, wanted: Callable[[], bool]) -> bool:
-    """Write the file into a descriptor; False when it stopped because `wanted` said so.
+def _batches(snapshot: Snapshot) -> list[tuple[list[memoryview], int]]:
+    """Return what each system call writes, and how many bytes that is.
 
-    Every system call reads at most one chunk, without the interpreter lock and without a copy; `wanted` is
-    asked between two calls. Nothing refers to an array when this returns or raises.
+    All of them are made before the first one: what is done between two calls finds the caches of the
+    processor full of the bytes that were written.
     """
+    batches = []
     batch: list[memoryview] = []
     size = 0
-    calls = 0
-
-    def flush() -> bool:
-        nonlocal size, calls
-        while batch:
-            if calls and not wanted():
-                return False
-            calls += 1
-            done = os.writev(fd, batch)
-            while batch and done >= len(batch[0]):
-                done -= len(batch.pop(0))
-            if batch:
-                batch[0] = batch[0][done:]
-        size = 0
-        return True
-
     for buffer in _buffers(snapshot):
         start = 0
         while start < len(buffer):
@@ -286,9 +283,41 @@ def write(fd: int, snapshot: Snapshot, wanted: Callable[[], bool]) -> bool:
             start += len(piece)
             size += len(piece)
             # Calls end at multiples of the chunk in the file: others would be slower.
-            if (size == _CHUNK or len(batch) == _BUFFERS) and not flush():
+            if size == _CHUNK or len(batch) == _BUFFERS:
+                batches.append((batch, size))
+                batch, size = [], 0
+    if batch:
+        batches.append((batch, size))
+    return batches
+
+
+def write(fd: int, snapshot: Snapshot, wanted: Callable[[], bool]) -> bool:
+    """Write the file into a descriptor; False when it stopped because `wanted` said so.
+
+    Every system call reads at most one chunk, without the interpreter lock and without a copy; `wanted` is
+    asked between two calls. Nothing refers to an array when this returns or raises.
+    """
+    calls = 0
+    for batch, size in _batches(snapshot):
+        while size:
+            if calls and not wanted():
                 return False
-    return flush()
+            calls += 1
+            done = os.writev(fd, batch)
+            if done < size:
+                batch = _after(batch, done)
+            size -= done
+    return True
+
+
+def _after(batch: list[memoryview], done: int) -> list[memoryview]:
+    """Return what is left of buffers when some bytes are written."""
+    left = []
+    for buffer in batch:
+        if done < len(buffer):
+            left.append(buffer[done:])
+        done = max(0, done - len(buffer))
+    return left
 
 
 # -- reading -----------------------------------------------------------------------------------------------

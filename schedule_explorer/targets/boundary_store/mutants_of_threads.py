@@ -283,9 +283,12 @@ LAYOUT: tuple[Mutant, ...] = (
 )  # fmt: skip
 
 CODEC: tuple[Mutant, ...] = (
-    Mutant("write: the last bytes are not written", "codec.py", "    return flush()\n", "    return True\n"),
+    Mutant(
+        "write: the last bytes are not written", "codec.py",
+        "    if batch:\n        batches.append((batch, size))\n    return batches\n", "    return batches\n",
+    ),
     Mutant(
         "write: what one call did not write is skipped", "codec.py",
-        "                batch[0] = batch[0][done:]\n", "                del batch[0]\n",
+        "            size -= done\n", "            size = 0\n",
     ),
 )  # fmt: skip
