@@ -12,7 +12,7 @@ from evidence.page import Page, table
 from schedule_explorer.targets.boundary_store.mutants import MUTANTS
 from schedule_explorer.targets.boundary_store.mutation import check, unexpected
 
-#: for one mutant, after which no other program is begun: most survivors need all of it
+#: for a mutant that is said to survive, after which no other program is begun: most need all of it
 SECONDS = 30.0
 
 
@@ -20,7 +20,7 @@ def run(seconds: float = SECONDS, *, most: int | None = None) -> Page:
     """Verify every mutant.
 
     Arguments:
-        seconds: for one mutant.
+        seconds: for a mutant that is said to survive; ten times as many for one that is to be caught.
         most: the first ones alone; None: all.
     """
     chosen = list(MUTANTS)[:most]

@@ -48,6 +48,8 @@ _STUBBORN = Fault(frozenset({"unlink", "rmdir"}), errno.EIO, thread=WRITER)
 _HANGING = Fault(frozenset({"writev"}), thread=WRITER)
 #: executions of each program before any program gets more
 _FIRST = 16
+#: so many times the seconds has a mutant that is to be caught: it ends when it is
+_PATIENCE = 10
 _BUDGETED = frozenset(SYMPTOMS) - {"G14 linearizable"}
 
 
@@ -238,12 +240,22 @@ def verify_mutant(mutant: Mutant | None, seconds: float) -> Row:
 def check(
     mutants: Iterable[Mutant], seconds: float, jobs: int, tell: Callable[[str], None] = lambda line: None
 ) -> list[Row]:
-    """Verify mutants, several at once; the rows are in their order."""
+    """Verify mutants, several at once; the rows are in their order.
+
+    Arguments:
+        seconds: for a mutant that is said to survive; ten times as many for one that is to be caught.
+        jobs: at once.
+        tell: is given a line of each mutant.
+    """
     started = time.monotonic()
     chosen = list(mutants)
+
+    def verified(mutant: Mutant) -> Row:
+        return verify_mutant(mutant, seconds if mutant.survives else _PATIENCE * seconds)
+
     with ThreadPoolExecutor(jobs) as pool:
         rows = []
-        for row in pool.map(lambda mutant: verify_mutant(mutant, seconds), chosen):
+        for row in pool.map(verified, chosen):
             rows.append(row)
             what = f"{row.program}: {row.oracle}" if row.caught else "SURVIVED"
             tell(f"{len(rows)} of {len(chosen)}, {_since(started):.0f} s: {row.mutant}: {what[:150]}")
@@ -275,7 +287,8 @@ def main(arguments: list[str]) -> int:
     """Verify the mutants; see the module."""
     parser = argparse.ArgumentParser(prog="mutation", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", nargs="+", metavar="NAME", help="mutants with one of these in the name")
-    parser.add_argument("--seconds", type=float, default=300.0, help="for one mutant")
+    parser.add_argument("--seconds", type=float, default=300.0,
+                        help="for a mutant that is said to survive; ten times as many for one to be caught")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, help="write the rows there")
     parser.add_argument("--judge", help=argparse.SUPPRESS)
