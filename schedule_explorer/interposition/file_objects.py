@@ -69,6 +69,9 @@ def _system(name: str) -> Any:
             return run(record, name, lambda: call(self, *arguments))
         if name == "read" and (not arguments or arguments[0] is None or arguments[0] < 0):
             return self.readall()
+        if _FileIO.closed.__get__(self):
+            # It knows that, and uses no descriptor.
+            return original(self, *arguments)
         under_way = record.call
         assert under_way is not None
         under_way.system()
@@ -90,6 +93,8 @@ def _readall(self: Any) -> Any:
         return _FileIO.readall(self)
     if not record.busy_here():
         return run(record, "readall", lambda: _readall(self))
+    if _FileIO.closed.__get__(self):
+        return _FileIO.readall(self)
     parts: list[bytes] = []
     while True:
         # The end is found by a read of its own, as in C.
@@ -154,6 +159,8 @@ def _fileno(base: Any) -> Any:
             return original(self)
 
         def look() -> Any:
+            if base.closed.__get__(self):
+                return original(self)
             # Who asks for it may be C code that reads or writes by itself before the next step.
             call = record.call
             assert call is not None
@@ -197,6 +204,9 @@ def _repr(base: Any) -> Any:
 
 
 def _writelines(self: Any, lines: Any) -> None:
+    # The look at it comes first, and is there where no line is written.
+    if self.closed:
+        raise ValueError("I/O operation on closed file.")
     for line in lines:
         self.write(line)
 

@@ -68,7 +68,6 @@ def check(program: Program, expected: set[str], *, large: bool = False) -> None:
         with gates_declared() if label == "plain" else nullcontext():
             result = explore(
                 body_of(program, seen), strategy, stop_at_first_failure=False, max_executions=6000,
-                time_limit=20,
             )
         assert (large and label == "plain") or not result.reason.startswith("stopped"), result.reason
         assert not any(failure.error for failure in result.failures), result.failures[0].error

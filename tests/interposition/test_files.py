@@ -270,3 +270,26 @@ def test_what_is_let_go_when_an_execution_ends_closes_nothing_again(
 
     assert explore(body).verdict is Verdict.PROVED
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("call", ["read", "readline", "seek", "tell", "fileno", "writelines"])
+@pytest.mark.parametrize("buffering", [0, -1])
+def test_a_file_object_that_another_thread_closes(call: str, buffering: int) -> None:
+    """It knows that it is closed, and uses no descriptor: both orders are seen, and that is a proof."""
+    found = set()
+
+    def body() -> None:
+        path = fresh_dir() / "f"
+        path.write_bytes(b"bytes")
+        file = open(path, "r+b", buffering)
+        thread = beside(file.close)
+        try:
+            getattr(file, call)(*{"seek": [1], "writelines": [[]]}.get(call, []))
+        except ValueError:
+            found.add("closed")
+        else:
+            found.add("open")
+        thread.join()
+
+    result = explore(body)
+    assert (result.verdict, found) == (Verdict.PROVED, {"open", "closed"})

@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 from filesystem_pairs import Ordered
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from schedule_explorer import fresh_dir
 from schedule_explorer.interposition.install import interposed
 from schedule_explorer.runtime import Execution
 
-EXAMPLES = 150 * (30 if os.environ.get("FILESYSTEM_PAIRS") == "1" else 1)
+DEEP = os.environ.get("FILESYSTEM_PAIRS") == "1"
+EXAMPLES = 150 * (30 if DEEP else 1)
 
 
 class World:
@@ -273,8 +274,10 @@ def _interposed() -> Iterator[None]:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::ResourceWarning")
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, derandomize=not DEEP, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps)
+@example([("open", ("a", "wb", -1, None)), ("f.close", ("a",)), ("f.writelines", ("a",))])
+@example([("os.sendfile", ("a",)), ("open", ("a", "rb", 0, None)), ("f.close", ("a",)), ("f.read", ("a",))])
 def test_calls_do_inside_what_they_do_outside(sequence: list[Step]) -> None:
     inside: list[Any] = []
 
