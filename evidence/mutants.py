@@ -20,7 +20,7 @@ def run(seconds: float = SECONDS, *, most: int | None = None) -> Page:
     """Verify every mutant.
 
     Arguments:
-        seconds: for a mutant that is said to survive; ten times as many for one that is to be caught.
+        seconds: for a mutant that is said to survive; forty times as many for one that is to be caught.
         most: the first ones alone; None: all.
     """
     chosen = list(MUTANTS)[:most]

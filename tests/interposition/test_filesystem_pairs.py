@@ -63,7 +63,7 @@ def verdict(setup: Call, first: Call, second: Call) -> tuple[str, Run, bool]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the baseline was recorded on Linux")
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(3600 if STRIDE > 1 else 0)
 def test_the_relation_is_sound_symmetric_and_no_coarser_than_recorded() -> None:
     wrong: list[str] = []
     coarse: Counter[str] = Counter()

@@ -49,7 +49,7 @@ _HANGING = Fault(frozenset({"writev"}), thread=WRITER)
 #: executions of each program before any program gets more
 _FIRST = 16
 #: so many times the seconds has a mutant that is to be caught: it ends when it is
-_PATIENCE = 10
+_PATIENCE = 40
 _BUDGETED = frozenset(SYMPTOMS) - {"G14 linearizable"}
 
 
@@ -243,7 +243,7 @@ def check(
     """Verify mutants, several at once; the rows are in their order.
 
     Arguments:
-        seconds: for a mutant that is said to survive; ten times as many for one that is to be caught.
+        seconds: for a mutant that is said to survive; forty times as many for one that is to be caught.
         jobs: at once.
         tell: is given a line of each mutant.
     """
@@ -288,7 +288,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="mutation", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", nargs="+", metavar="NAME", help="mutants with one of these in the name")
     parser.add_argument("--seconds", type=float, default=300.0,
-                        help="for a mutant that is said to survive; ten times as many for one to be caught")
+                        help="for a mutant that is said to survive; forty times as many for one to be caught")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, help="write the rows there")
     parser.add_argument("--judge", help=argparse.SUPPRESS)
