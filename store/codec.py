@@ -115,10 +115,9 @@ def _name(key: object) -> str:
 
 def _take(value: Any, handles: list[Any], data: list[bytes], depth: int) -> Any:
     """Return a value with a handle for each array, and list its handles and its bytes objects."""
-    kind = type(value)
-    if kind is str:
+    if type(value) is str:
         return value
-    if kind is _Array:
+    if isinstance(value, _Array):
         made = _HANDLES.get(value.dtype)
         if made is None:
             raise SnapshotError(f"has an array of {value.dtype}, which safetensors cannot hold")

@@ -225,7 +225,6 @@ def test_a_working_directory_that_cannot_be_looked_at_is_no_proof(monkeypatch: p
     assert found.verdict is Verdict.UNFINISHED and "cannot be looked at, at " in found.reason
 
 
-
 def clears_a_full_queue() -> None:
     jobs: queue.Queue[str] = queue.Queue(1)
     jobs.put("old")

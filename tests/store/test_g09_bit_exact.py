@@ -130,6 +130,14 @@ def test_every_dtype_through_the_store(store: BoundarySnapshotStore, dtype: mx.D
     assert same(store.load("a", 0), extract([state])[0])
 
 
+def test_an_array_of_a_class_of_the_callers(store: BoundarySnapshotStore) -> None:
+    class Mine(mx.array):
+        pass
+
+    assert store.save("a", 0, [[Mine([1, 2])]], extract)
+    assert values(store.load("a", 0)) == [1, 2]
+
+
 def test_names_and_metadata_in_the_file(store: BoundarySnapshotStore) -> None:
     state = (mx.zeros((2,)), [mx.ones((3,)), (mx.ones((1,)),)], None, 7)
     assert store.save("the id", 42, [state, state], extract)
