@@ -32,7 +32,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # The explorer's own proof at length, up to an hour, written to reports/explorer.md: EXAMPLES random programs for
 # each family of operations.

@@ -5,11 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from filesystem_pairs import Call, State
+
+from schedule_explorer.interposition.filesystem import real
 
 PATHS = ("a", "b", "a/x", "a/y", "b/x", "a/x/y")
 #: other ways to write paths; used with fewer operations
@@ -20,6 +23,14 @@ def _file(path: str, data: bytes = b"data") -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
     os.write(fd, data)
     os.close(fd)
+
+
+def _is(kind: Callable[[int], bool], path: str) -> bool:
+    """Look without a step, for there is nobody yet to see it."""
+    try:
+        return kind(real["stat"](path).st_mode)
+    except OSError:
+        return False
 
 
 def _tree(*items: str) -> Call:
@@ -39,12 +50,12 @@ def _tree(*items: str) -> Call:
                 _file(state.path(item))
         os.chdir(state.root)
         for name in ("a", "b"):
-            if os.path.isdir(state.path(name)):
+            if _is(stat.S_ISDIR, state.path(name)):
                 state.fds["directory"] = os.open(state.path(name), os.O_RDONLY)
                 os.chdir(state.fds["directory"])
                 break
         for name in ("a/x", "b", "a", "a/x/y"):
-            if os.path.isfile(state.path(name)):
+            if _is(stat.S_ISREG, state.path(name)):
                 state.fds["write"] = os.open(state.path(name), os.O_RDWR)
                 state.fds["append"] = os.open(state.path(name), os.O_WRONLY | os.O_APPEND)
                 break
