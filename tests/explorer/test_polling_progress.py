@@ -19,6 +19,8 @@ from schedule_explorer import SharedVariable, Verdict, explore
 from schedule_explorer.strategies.optimal_dpor import OptimalDPOR
 from schedule_explorer.strategies.sleep_set_dfs import SleepSetDFS
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 
 def polling(loop: Callable[[Callable[[], Any]], None]) -> Callable[[], None]:
     def body() -> None:

@@ -13,6 +13,8 @@ from schedule_explorer.errors import StepLimitError, UncontrolledCallError
 from schedule_explorer.runtime import Choice, Trace
 from schedule_explorer.shortest import Along, failure_of, shortest, size, switches
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 
 def start(*targets: Callable[[], None]) -> None:
     threads = [threading.Thread(target=target) for target in targets]

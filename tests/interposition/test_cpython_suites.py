@@ -30,6 +30,8 @@ import pytest
 
 from schedule_explorer import explore
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 lock_tests = pytest.importorskip("test.lock_tests")
 test_queue = pytest.importorskip("test.test_queue")
 test_threading = pytest.importorskip("test.test_threading")

@@ -11,7 +11,6 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from filesystem_pairs import Call, Run, conflict, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schedule_explorer.interposition.install import interposed
+pytestmark = pytest.mark.usefixtures("interposed_once")
 
 DEFAULT = 101
 STRIDE = int(os.environ.get("FILESYSTEM_PAIRS", DEFAULT))
@@ -35,12 +34,6 @@ ALWAYS = {
     "hard link": {name for name in OPERATIONS if name.startswith("<")},
 }
 EXAMPLES = 60 if STRIDE > 1 else 2000
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _interposed() -> Iterator[None]:
-    with interposed():
-        yield
 
 
 def verdict(setup: Call, first: Call, second: Call) -> tuple[str, Run, bool]:

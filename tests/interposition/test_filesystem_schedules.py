@@ -17,6 +17,8 @@ from schedule_explorer.interposition.context import virtual
 from schedule_explorer.operations import WRITE, Operation
 from schedule_explorer.runtime import Execution, VirtualThread
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 OPERATIONS = operations()
 DEEP = os.environ.get("FILESYSTEM_PAIRS") == "1"
 LIMIT = 3000 if DEEP else 250

@@ -14,6 +14,8 @@ from outcomes import Notes, Programs, check, ends_in, tried
 
 from schedule_explorer import SharedVariable
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 PROGRAMS: Programs = {}
 LARGE = {"three_threads_two_at_a_time"}
 

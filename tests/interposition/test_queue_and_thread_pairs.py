@@ -16,6 +16,8 @@ from outcomes import Notes, Programs, check, ends_in, tried
 
 from schedule_explorer.interposition.clock import ORIGIN
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 PROGRAMS: Programs = {}
 
 

@@ -12,6 +12,8 @@ from schedule_explorer.runtime import Trace
 from schedule_explorer.strategies.happens_before import HappensBefore
 from schedule_explorer.strategies.sleep_set_dfs import SleepSetDFS
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 
 class Enumeration(SleepSetDFS):
     """Runs every interleaving, and keeps the happens-before of each."""

@@ -8,6 +8,8 @@ from literature import LARGE, SMALL, Known
 
 from schedule_explorer import Verdict, explore
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 
 def check(known: Known, strategy: str) -> int:
     result = explore(known.body, strategy, stop_at_first_failure=False)

@@ -18,6 +18,8 @@ from schedule_explorer import explore, fresh_dir
 from schedule_explorer.operations import READ, WRITE, Operation
 from schedule_explorer.runtime import Execution
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 
 def forget(monkeypatch: pytest.MonkeyPatch, forgotten: Callable[[Any, int], bool]) -> None:
     """Take accesses out of what every operation reports."""

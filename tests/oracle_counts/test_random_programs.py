@@ -19,7 +19,9 @@ from random_programs import FAMILIES, Program, ended, generate, outcome
 from schedule_explorer.strategies.optimal_dpor import OptimalDPOR
 from schedule_explorer.strategies.sleep_set_dfs import SleepSetDFS
 
-EXAMPLES = int(os.environ.get("PROVE_EXAMPLES", "4"))
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
+EXAMPLES = int(os.environ.get("PROVE_EXAMPLES", "3"))
 LIMIT = int(os.environ.get("PROVE_EXECUTIONS", "150"))
 SECONDS = 2.0 if LIMIT <= 150 else 30.0
 #: a family's programs are drawn in so many tests, that no worker is left alone with a slow family

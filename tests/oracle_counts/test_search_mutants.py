@@ -19,6 +19,8 @@ from schedule_explorer.strategies import optimal_dpor, wakeup_tree
 from schedule_explorer.strategies.happens_before import HappensBefore
 from schedule_explorer.strategies.optimal_dpor import OptimalDPOR
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 
 def test_without_the_race_of_a_thread_blocked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     def body() -> None:

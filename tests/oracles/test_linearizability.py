@@ -98,7 +98,7 @@ def histories(draw: st.DrawFn, names: Sequence[str] = ("put", "take", "size", "c
     return found
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(histories())
 def test_it_agrees_with_brute_force(history: list[Recorded]) -> None:
     found = check(history, Bags())

@@ -15,6 +15,8 @@ from schedule_explorer.oracles import History, Recorded, at_quiescence, orders
 from schedule_explorer.programs import Call
 from schedule_explorer.runtime import Trace
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 #: a pair (i, j): call i returned before call j began
 Precedence = frozenset[tuple[int, int]]
 

@@ -19,6 +19,8 @@ from schedule_explorer.programs import Program, client_body, parse
 from schedule_explorer.programs.drawn import ProgramFailedError, assert_holds, drawn_programs
 from schedule_explorer.targets.boundary_store import target as boundary_store
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 
 @settings(max_examples=300)
 @given(data=st.data(), threads=st.integers(1, 4), calls=st.integers(1, 4), total=st.integers(1, 6))

@@ -22,6 +22,8 @@ from schedule_explorer.programs.machine import state_machine
 from schedule_explorer.programs.stage import Stage
 from schedule_explorer.targets.boundary_store import target as boundary_store
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 SWAP = Call("swap", ("a",))
 SETTINGS = settings(
     max_examples=40, stateful_step_count=12, database=None, deadline=None, derandomize=True,

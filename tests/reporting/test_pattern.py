@@ -14,6 +14,8 @@ from schedule_explorer.operations import READ, WRITE, Key
 from schedule_explorer.reporting.conflict import Conflict
 from schedule_explorer.reporting.pattern import find_pattern
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 
 def named(failure: Failure) -> str:
     """Return the line of the pattern; empty where there is none."""

@@ -23,6 +23,8 @@ from store import BoundarySnapshotStore, layout
 from store.state import Phase
 from store.writer import Discard, Report, Writer
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 Program = list[tuple[str, tuple[Any, ...]]]
 SAVE, AGAIN, OTHER = ("save", ("x", 0, 1)), ("save", ("x", 0, 2)), ("save", ("y", 0, 3))
 LOAD, HAS = ("load", ("x", 0)), ("has", ("x", 0))

@@ -10,6 +10,8 @@ from lost_update import lost_update
 
 from schedule_explorer import SharedVariable, Verdict, explore
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 
 def no_bug() -> None:
     counter = SharedVariable(0)

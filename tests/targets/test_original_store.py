@@ -18,6 +18,7 @@ from real_threads import Threads, eventually, loaded, save, settle
 
 from schedule_explorer import Verdict, explore, replay
 from schedule_explorer.errors import OrphanFileError
+from schedule_explorer.interposition.install import interposed
 from schedule_explorer.targets import original_store
 from schedule_explorer.targets.original_store import (
     AFTER_FIX,
@@ -318,8 +319,9 @@ def test_zoo_bug_1_in_hand_orphan(strategy: str) -> None:
     result = explore(body, name, seed=int(seed or 0), max_executions=2000)
     assert result.failure is not None, result.reason
     assert isinstance(result.failure.error, OrphanFileError)
-    for _ in range(100 if name == "sleep-set-dfs" else 10):
-        assert isinstance(replay(body, result.failure.schedule).failures[0].error, OrphanFileError)
+    with interposed():
+        for _ in range(100 if name == "sleep-set-dfs" else 10):
+            assert isinstance(replay(body, result.failure.schedule).failures[0].error, OrphanFileError)
 
 
 def test_fix_holds_where_no_wait_times_out() -> None:

@@ -13,6 +13,8 @@ from schedule_explorer.targets.original_store import ZOO, table
 from schedule_explorer.targets.original_store.quarries import QUARRIES, Quarry
 from schedule_explorer.targets.original_store.target import OriginalStoreTarget
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 bugs = pytest.mark.parametrize(
     "quarry", QUARRIES, ids=[f"{bug.number} {bug.name}".replace(" ", "_") for bug in ZOO]
 )

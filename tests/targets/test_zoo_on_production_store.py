@@ -12,6 +12,8 @@ from schedule_explorer.targets.original_store import ZOO
 from schedule_explorer.targets.original_store.on_production import on_production
 from schedule_explorer.targets.original_store.quarries import QUARRIES, Quarry
 
+pytestmark = pytest.mark.usefixtures("interposed_once")
+
 #: those with thousands of schedules: a part of them, unless PROVE_ZOO is set
 LARGE = {5, 16, 17}
 FULL = bool(os.environ.get("PROVE_ZOO"))
