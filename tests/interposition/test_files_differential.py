@@ -8,7 +8,7 @@ import re
 import shutil
 import stat as stats
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from schedule_explorer import fresh_dir
-from schedule_explorer.interposition.install import interposed
 from schedule_explorer.runtime import Execution
 
 DEEP = os.environ.get("FILESYSTEM_PAIRS") == "1"
@@ -267,12 +266,7 @@ def carry_out(w: World, sequence: list[Step]) -> list[Any]:
     return found
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _interposed() -> Iterator[None]:
-    with interposed():
-        yield
-
-
+@pytest.mark.usefixtures("interposed_once")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::ResourceWarning")
 @settings(max_examples=EXAMPLES, derandomize=not DEEP, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps)
