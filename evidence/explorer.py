@@ -23,14 +23,17 @@ TESTS = (
 
 #: random programs for each family of operations, unless told otherwise
 EXAMPLES = 20
+#: what makes the tests long
+AT_LENGTH = {"PROVE_EXECUTIONS": "500", "FILESYSTEM_PAIRS": "1", "PROVE_ZOO": "1"}
 
 
-def run(examples: int = EXAMPLES, processes: int = 2) -> Page:
+def run(examples: int = EXAMPLES, processes: int = 2, *, quick: bool = False) -> Page:
     """Run the tests at length.
 
     Arguments:
         examples: random programs for each family of operations.
         processes: of pytest-xdist.
+        quick: run them as `make test` does, all but `examples`.
 
     Returns:
         The page; it is not good when a test failed.
@@ -39,8 +42,8 @@ def run(examples: int = EXAMPLES, processes: int = 2) -> Page:
         figures, junit = Path(directory, "figures"), Path(directory, "junit.xml")
         figures.touch()
         environment = {
-            **os.environ, "PROVE_EXAMPLES": str(examples), "PROVE_EXECUTIONS": "500",
-            "FILESYSTEM_PAIRS": "1", "PROVE_ZOO": "1", "PROVE_FIGURES": str(figures),
+            **os.environ, **({} if quick else AT_LENGTH),
+            "PROVE_EXAMPLES": str(examples), "PROVE_FIGURES": str(figures),
         }  # fmt: skip
         command = [
             sys.executable, "-m", "pytest", *TESTS, "--timeout", "0", f"--junitxml={junit}",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from evidence import __main__ as command
 from evidence.__main__ import main
 from evidence.page import Page, table, write
 from evidence.stamp import stamp
@@ -41,3 +42,19 @@ def test_an_unknown_section_is_named(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit):
         main(["explores"])
     assert "there is no section 'explores': take some of explorer" in capsys.readouterr().err
+
+
+def test_a_section_that_ends_with_an_error_is_named_and_the_others_are_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_: object) -> Page:
+        raise RuntimeError("no disk")
+
+    made: list[str] = []
+    monkeypatch.setattr(command, "write", lambda page, _: made.append(page.name) or [])
+    monkeypatch.setattr(command, "SECTIONS", {
+        "one": ("fails", fails), "two": ("is made", lambda _: Page("two", "Title", "Body", {})),
+    })  # fmt: skip
+    assert main([]) == 1
+    told = capsys.readouterr().err
+    assert made == ["two"] and "RuntimeError: no disk" in told and "not as it should be: one" in told
