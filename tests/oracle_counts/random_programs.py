@@ -116,7 +116,7 @@ class _Runner:
         for name in program.faults:
             _FAULTS[name]()
         self.threads = [
-            threading.Thread(target=self.run, args=(i, steps), daemon=True)
+            threading.Thread(target=self.run, args=(i, steps))
             for i, steps in enumerate(program.threads)
         ]
 

@@ -96,3 +96,12 @@ def test_order_in_which_threads_are_created_does_not_matter(seed: int) -> None:
         results.append((result.verdict, result.executions, result.deadlocks, finals))
     assert results[0] == results[1]
     leave("order of creation", str(seed), executions=results[0][1])
+
+
+def test_a_program_that_deadlocks_is_counted() -> None:
+    """Its threads are waited for: of daemon threads no one would say that they hang."""
+    first, second = ("acquire", "0", "0"), ("acquire", "1", "0")
+    program = Program(((first, second), (second, first)))
+    for strategy in (OptimalDPOR(), SleepSetDFS()):
+        result, finals = outcome(program, strategy)
+        assert (result.executions, result.deadlocks, len(finals)) == (3, 3, 3)
