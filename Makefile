@@ -36,7 +36,7 @@ test: lint
 
 # The explorer's own proof at length, up to an hour, written to reports/explorer.md: EXAMPLES random programs for
 # each family of operations.
-EXAMPLES ?= 20
+EXAMPLES ?= 160
 prove-explorer: setup
 	$(BIN)/python -m evidence explorer --examples $(EXAMPLES)
 
@@ -68,7 +68,7 @@ $(PEERS)/.installed: pyproject.toml
 	$(PEERS)/bin/python -m pip install --quiet --editable '.[bench]'
 	touch $@
 
-# Makes every page of reports/ anew: hours. SECTIONS="zoo ..." makes some only, QUICK=--quick sees that they run.
+# Makes every page of reports/ anew: two and a half hours. SECTIONS="zoo ..." makes some only, QUICK=--quick sees that they run.
 reports: setup
 	-@$(MAKE) --no-print-directory $(PEERS)/.installed
 	$(BIN)/python -m evidence $(SECTIONS) $(QUICK)

@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from evidence import explorer, mutants, real_threads, repeating, speed, verification, zoo
 from evidence.page import REPORTS, Page, write
@@ -30,6 +31,10 @@ SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Page]]] = {
         "changes of the production store's protocol (about half an hour)",
         lambda given: mutants.run(given.seconds, most=2 if given.quick else None),
     ),
+    "soak": (
+        "several stores and processes, kills and a full disk (an hour, or --minutes)",
+        lambda given: real_threads.soak(0.2 if given.quick else given.minutes, beside=given.beside),
+    ),
     "repeating": (
         "executions to a bug against runs on real threads (10 minutes)",
         lambda given: (
@@ -44,15 +49,13 @@ SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Page]]] = {
         "a hundred thousand runs of the production store on real threads (ten minutes)",
         lambda given: real_threads.many(40 if given.quick else real_threads.RUNS),
     ),
-    "soak": (
-        "several stores and processes, kills and a full disk (an hour, or --minutes)",
-        lambda given: real_threads.soak(0.2 if given.quick else given.minutes),
-    ),
     "bench": (
         "ratios to raw limits, plain threads and other explorers; memory over a million executions",
         lambda given: speed.run(quick=given.quick),
     ),
 }
+#: they count executions, whatever time passes: the soak runs beside them
+COUNTING = ("explorer", "verification", "zoo", "mutants")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,24 +75,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in given.sections:
         if name not in SECTIONS:
             parser.error(f"there is no section {name!r}: take some of {', '.join(SECTIONS)}")
+    chosen = given.sections or list(SECTIONS)
+    given.beside = any(name in COUNTING for name in chosen)
     bad = []
-    for name in given.sections or SECTIONS:
-        command = _command(name, given)
-        print(f"evidence: {name}", file=sys.stderr, flush=True)
-        stamped, started = stamp(command), time.perf_counter()
-        try:
-            page = SECTIONS[name][1](given)
-        except Exception:  # the pages after it are hours of work
-            traceback.print_exc()
-            bad.append(name)
-            continue
-        for path in write(page, stamped):
-            print(f"{path.relative_to(REPORTS.parent)}  ({time.perf_counter() - started:.0f} s)", flush=True)
-        if not page.good:
-            bad.append(name)
+    with ThreadPoolExecutor() as pool:
+        # Sections that measure time begin after the soak's end: it stands before them.
+        soak = pool.submit(_made, "soak", given) if "soak" in chosen and given.beside else None
+        for name in sorted(chosen, key=list(SECTIONS).index):
+            if not (soak.result() if soak is not None and name == "soak" else _made(name, given)):
+                bad.append(name)
     if bad:
         print(f"not as it should be: {', '.join(bad)}", file=sys.stderr)
     return 1 if bad else 0
+
+
+def _made(name: str, given: argparse.Namespace) -> bool:
+    """Make a page, and return whether it is as it should be."""
+    print(f"evidence: {name}", file=sys.stderr, flush=True)
+    stamped, started = stamp(_command(name, given)), time.perf_counter()
+    try:
+        page = SECTIONS[name][1](given)
+    except Exception:  # the pages after it are hours of work
+        traceback.print_exc()
+        return False
+    for path in write(page, stamped):
+        print(f"{path.relative_to(REPORTS.parent)}  ({time.perf_counter() - started:.0f} s)", flush=True)
+    return page.good
 
 
 def _command(name: str, given: argparse.Namespace) -> str:

@@ -22,9 +22,9 @@ TESTS = (
 )  # fmt: skip
 
 #: random programs for each family of operations, unless told otherwise
-EXAMPLES = 20
+EXAMPLES = 160
 #: what makes the tests long
-AT_LENGTH = {"PROVE_EXECUTIONS": "500", "FILESYSTEM_PAIRS": "1", "PROVE_ZOO": "1"}
+AT_LENGTH = {"FILESYSTEM_PAIRS": "1", "PROVE_ZOO": "1"}
 
 
 def run(examples: int = EXAMPLES, processes: int = 2, *, quick: bool = False) -> Page:

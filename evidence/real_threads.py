@@ -16,15 +16,19 @@ from evidence.stamp import ROOT
 
 #: of the production store
 RUNS = 100_000
+_POLITE = ("nice", "-n", "10")
 
 
-def _run(command: list[str]) -> tuple[int, dict[str, Any]]:
-    """Run a module that writes JSON to the file it is given last, and return its exit code and that."""
+def _run(command: list[str], *, polite: bool = False) -> tuple[int, dict[str, Any]]:
+    """Run a module that writes JSON to the file it is given last, and return its exit code and that.
+
+    Arguments:
+        polite: it gives way to other processes (`nice`).
+    """
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "figures.json")
-        ended = subprocess.run(
-            [sys.executable, "-m", *command, str(file)], cwd=ROOT, stdout=sys.stderr, check=False
-        )
+        whole = [*(_POLITE if polite else ()), sys.executable, "-m", *command, str(file)]
+        ended = subprocess.run(whole, cwd=ROOT, stdout=sys.stderr, check=False)
         if not file.exists():
             raise RuntimeError(f"{command[0]} ended with {ended.returncode} and wrote nothing")
         found: dict[str, Any] = json.loads(file.read_text())
@@ -116,33 +120,37 @@ def _needed(rate: float) -> int:
     return 1 if rate >= 0.95 else math.ceil(math.log(0.05) / math.log1p(-rate))
 
 
-def soak(minutes: float = 60.0) -> Page:
+def soak(minutes: float = 60.0, *, beside: bool = False) -> Page:
     """Run ``python -m stress.soak``.
 
     Arguments:
         minutes: it takes.
+        beside: other sections are made meanwhile; it gives way to them.
     """
     with tempfile.TemporaryDirectory() as directory:
         picture = Path(directory, "soak.svg")
         code, found = _run(
-            ["stress.soak", "--minutes", str(minutes), "--plot", str(picture), "--json"]
+            ["stress.soak", "--minutes", str(minutes), "--plot", str(picture), "--json"], polite=beside
         )
         plot = picture.read_text() if picture.exists() else ""
-    return soak_page(found, plot, good=code == 0)
+    return soak_page({**found, "beside": beside}, plot, good=code == 0)
 
 
 def soak_page(found: dict[str, Any], plot: str, *, good: bool) -> Page:
     """Lay out what ``python -m stress.soak --json`` wrote.
 
     Arguments:
+        found: that, and whether it ran ``beside`` other sections.
         plot: SVG.
+        good: it ended well.
     """
     parts = [
         f"The production store for {found['seconds'] / 60:.0f} minutes: several stores in several processes "
         f"on one directory, {found['kills']:,} kills (SIGKILL), a disk that is full for two seconds of every "
         f"ten ({found['failed']:,} writes found no room). {found['operations']:,} calls, "
         f"{len(found['errors'])} wrong answers, {len(found['left'])} files left after the end. Verdict: "
-        f"**{found['verdict']}**.",
+        f"**{found['verdict']}**."
+        + (" It ran at low priority beside the pages that count executions." if found["beside"] else ""),
         table(
             ["quantity", "median", "growth", "allowed", "flat"],
             [[name, trend["median"], trend["growth"], trend["allowed"], trend["flat"]]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,44 @@ def test_a_section_that_ends_with_an_error_is_named_and_the_others_are_made(
     assert main([]) == 1
     told = capsys.readouterr().err
     assert made == ["two"] and "RuntimeError: no disk" in told and "not as it should be: one" in told
+
+
+def test_the_soak_runs_beside_what_counts_and_ends_before_what_measures_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, counted, told = threading.Event(), threading.Event(), list[str]()
+
+    def soak(given: argparse.Namespace) -> Page:
+        assert given.beside
+        begun.set()
+        assert counted.wait(30)
+        told.append("soak")
+        return Page("soak", "Title", "Body", {}, good=False)
+
+    def explorer(_: object) -> Page:
+        assert begun.wait(30)
+        counted.set()
+        return Page("explorer", "Title", "Body", {})
+
+    def measures(_: object) -> Page:
+        told.append("bench")
+        return Page("bench", "Title", "Body", {})
+
+    monkeypatch.setattr(command, "write", lambda *_: [])
+    monkeypatch.setattr(command, "SECTIONS", {
+        "explorer": ("counts", explorer), "soak": ("soaks", soak), "bench": ("measures", measures),
+    })  # fmt: skip
+    assert main(["bench", "explorer", "soak"]) == 1
+    assert told == ["soak", "bench"]
+
+
+def test_a_soak_without_what_counts_has_the_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def soak(given: argparse.Namespace) -> Page:
+        asked.append(given.beside)
+        return Page("soak", "Title", "Body", {})
+
+    monkeypatch.setattr(command, "write", lambda *_: [])
+    monkeypatch.setattr(command, "SECTIONS", {"soak": ("soaks", soak)})
+    assert main([]) == 0 and asked == [False]

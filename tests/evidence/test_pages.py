@@ -124,8 +124,9 @@ def test_a_soak_is_laid_out() -> None:
     trend = {"slope": 0.0, "growth": 5.0, "median": 100.0, "allowed": 10.0, "flat": True}
     found: dict[str, Any] = {
         "seconds": 120.0, "kills": 3, "failed": 7, "operations": 1000, "errors": ["wrong"], "left": [],
-        "verdict": "failed", "trends": {"memory": trend},
+        "verdict": "failed", "trends": {"memory": trend}, "beside": True,
     }  # fmt: skip
     made = real_threads.soak_page(found, "<svg/>", good=False)
-    assert "**failed**" in made.body and "* wrong" in made.body and made.plots == {"soak.svg": "<svg/>"}
+    assert "**failed**. It ran at low priority" in made.body and "* wrong" in made.body
+    assert made.plots == {"soak.svg": "<svg/>"}
     assert "| memory | 100 | 5 | 10 | yes |" in made.body
