@@ -16,7 +16,8 @@ from evidence.stamp import ROOT
 
 #: of the production store
 RUNS = 100_000
-_POLITE = ("nice", "-n", "10")
+#: its sixteen threads at nice 10 took two fifths of two cores
+_POLITE = ("nice", "-n", "19")
 
 
 def _run(command: list[str], *, polite: bool = False) -> tuple[int, dict[str, Any]]:
