@@ -16,7 +16,7 @@ from evidence.stamp import ROOT
 
 #: of the production store
 RUNS = 100_000
-#: its sixteen threads at nice 10 took two fifths of two cores
+#: at nice 10 the soak took two fifths of two cores
 _POLITE = ("nice", "-n", "19")
 
 
