@@ -144,15 +144,16 @@ def page(
     """
     by_bug = {(loop.number, loop.name): loop for loop in loops}
     both = [[by_bug[row["number"], name] for name in (_PLAIN, _HARDER)] for row in rows]
-    never = sum(not plain.failures for plain, _ in both)
-    neither = sum(not plain.failures and not harder.failures for plain, harder in both)
+    met, met_harder = (sum(bool(pair[index].failures) for pair in both) for index in (0, 1))
+    met_at_all = sum(bool(plain.failures or harder.failures) for plain, harder in both)
     found = sum(row["executions"]["optimal-dpor"] is not None for row in rows)
     race = [loop for loop in loops if loop.number == RACE]
     parts = [
         f"Of the {len(rows)} bugs of the zoo that need no failing disk, optimal DPOR meets {found} within "
         f"{limit:,} executions of the program that is known for the bug. The same program in a loop on real "
-        f"threads met {len(rows) - never} of them, and {len(rows) - neither} when pauses are drawn at every "
-        "call on a lock or a file and the writer is slow. A loop also never says that a bug is not there.",
+        f"threads met {met} of them, and {met_harder} when pauses are drawn at every call on a lock or a "
+        f"file and the writer is slow; {met_at_all} were met in one of the two. A loop also never says that "
+        "a bug is not there.",
         "![executions or runs to the first failure](repeating.svg)",
         "A hollow mark is a lower bound: no run of the loop failed, and the true number lies above it with a "
         f"confidence of 95 %. The dashed line is the limit of {limit:,} executions; a mark above it was not "
@@ -169,8 +170,8 @@ def page(
         "number of runs after which a failure of that rate was met with a chance of one half.",
         "## The race that all this began with\n\nThe chance that it was met, after so many executions or "
         "runs of `" + QUARRIES[RACE - 1].program + "`. With MLX arrays, as in a server, computing them lets "
-        "other threads run, and the race is met more often. Optimal DPOR and sleep-set DFS have no chance in "
-        "them: they find it after the same number each time, and when there is nothing to find they end.",
+        "other threads run. Optimal DPOR and sleep-set DFS have no chance in them: they find it after the "
+        "same number each time, and when there is nothing to find they end.",
         "![chance that the race was met](repeating-race.svg)",
         table(
             ["how", "runs or seeds", "met", "even chance after", "95 % after"],

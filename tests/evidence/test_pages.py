@@ -86,6 +86,8 @@ def test_exploring_against_repeating_is_laid_out() -> None:
     # with no failure in 1,000 runs the rate is below 3 in 1,000, and the chances are even after 231 or more
     assert "| 4 | 1,000 | 0 | more than 231 | 200 | 1 | 139 |" in made.body
     assert "| random | 3 | 2 | 9 |  |" in made.body and "| real threads | 1,000 | 0 |  |  |" in made.body
+    calm = repeating.page([taken], [replace(plain, failures=5), replace(harder, failures=0)], draws, 10)
+    assert "met 1 of them, and 0 when pauses" in calm.body and "1 were met in one of the two" in calm.body
     _, missed = bug(2, found=True)
     again = [replace(plain, number=2), replace(harder, number=2)]
     assert not repeating.page([missed], again, draws, 10).good
