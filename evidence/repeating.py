@@ -152,8 +152,8 @@ def page(
         f"Of the {len(rows)} bugs of the zoo that need no failing disk, optimal DPOR meets {found} within "
         f"{limit:,} executions of the program that is known for the bug. The same program in a loop on real "
         f"threads met {met} of them, and {met_harder} when pauses are drawn at every call on a lock or a "
-        f"file and the writer is slow; {met_at_all} were met in one of the two. A loop also never says that "
-        "a bug is not there.",
+        f"file and the writer is slow; {met_at_all} were met in at least one of the two. A loop "
+        "also never says that a bug is not there.",
         "![executions or runs to the first failure](repeating.svg)",
         "A hollow mark is a lower bound: no run of the loop failed, and the true number lies above it with a "
         f"confidence of 95 %. The dashed line is the limit of {limit:,} executions; a mark above it was not "

@@ -48,14 +48,28 @@ def _failed(tests: list[str]) -> str:
 
 
 def _verification(found: Figures) -> str:
-    proved = sum(campaign["proved"] for campaign in found["campaigns"])
+    # Scopes overlap, so their programs are not added up.
+    whole = [campaign for campaign in found["campaigns"] if campaign["verdict"] == "proved"]
+    parts = [campaign for campaign in found["campaigns"] if campaign["verdict"] != "proved"]
+    told = []
+    if whole:
+        told.append(
+            f"{_listed([campaign['programs'] for campaign in whole])} client programs, all of "
+            f"{len(whole)} scope{'s' if len(whole) > 1 else ''}, proved in "
+            f"{sum(campaign['executions'] for campaign in whole):,} executions"
+        )
+    told += [
+        f"of the {campaign['programs']:,} of another {campaign['proved']:,} proved, "
+        f"{campaign['unfinished']:,} stopped at a bound"
+        for campaign in parts
+    ]
     failed = sum(campaign["failed"] for campaign in found["campaigns"])
-    unfinished = sum(campaign["unfinished"] for campaign in found["campaigns"])
-    executions = sum(campaign["executions"] for campaign in found["campaigns"])
-    return (
-        f"[The production store, verified](reports/verification.md): {proved:,} client programs proved, "
-        f"{failed} failed, {unfinished:,} stopped at a bound, in {executions:,} executions."
-    )
+    return f"[The production store, verified](reports/verification.md): {'; '.join(told)}; {failed} failed."
+
+
+def _listed(numbers: list[int]) -> str:
+    texts = [f"{number:,}" for number in numbers]
+    return " and ".join(part for part in (", ".join(texts[:-1]), *texts[-1:]) if part)
 
 
 def _zoo(found: Figures) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evidence import mutants, real_threads, repeating, verification, zoo
 from evidence.plots import chances, dots
+from evidence.summary import summary
 from schedule_explorer.campaigns.stress import Figures
 from stress.__main__ import Measured
 from stress.rows import Row
@@ -26,6 +29,15 @@ def test_a_campaign_must_be_proved_where_all_of_it_is_to_be_explored() -> None:
     assert not verification.page([(WHOLE, unfinished)]).good
     assert not verification.page([(PART, {**unfinished, "failed": 1})]).good
     assert "unfinished: stopped" in verification.page([(PART, unfinished)]).body
+
+
+def test_programs_of_scopes_that_overlap_are_not_added_up(tmp_path: Path) -> None:
+    part = {**VERDICT, "verdict": "unfinished", "programs": 1000, "proved": 900, "unfinished": 100}
+    other = {**VERDICT, "programs": 1652, "executions": 30}
+    (tmp_path / "verification.json").write_text(json.dumps({"campaigns": [VERDICT, other, part]}))
+    stated = summary(tmp_path)
+    assert "7 and 1,652 client programs, all of 2 scopes, proved in 100 executions" in stated
+    assert "of the 1,000 of another 900 proved, 100 stopped at a bound; 0 failed." in stated
 
 
 def test_mutants_that_survive_are_told_with_the_reason() -> None:
@@ -87,7 +99,8 @@ def test_exploring_against_repeating_is_laid_out() -> None:
     assert "| 4 | 1,000 | 0 | more than 231 | 200 | 1 | 139 |" in made.body
     assert "| random | 3 | 2 | 9 |  |" in made.body and "| real threads | 1,000 | 0 |  |  |" in made.body
     calm = repeating.page([taken], [replace(plain, failures=5), replace(harder, failures=0)], draws, 10)
-    assert "met 1 of them, and 0 when pauses" in calm.body and "1 were met in one of the two" in calm.body
+    assert "met 1 of them, and 0 when pauses" in calm.body
+    assert "1 were met in at least one of the two" in calm.body
     _, missed = bug(2, found=True)
     again = [replace(plain, number=2), replace(harder, number=2)]
     assert not repeating.page([missed], again, draws, 10).good
