@@ -31,6 +31,24 @@ def test_a_campaign_must_be_proved_where_all_of_it_is_to_be_explored() -> None:
     assert "unfinished: stopped" in verification.page([(PART, unfinished)]).body
 
 
+def test_a_section_of_verification_goes_on_where_it_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    work = tmp_path / "work"
+    calls = verification.Campaign("1 call", ("--threads", "1", "--calls", "1", "--ids", "x", "--keys", "0"))
+    broken = verification.Campaign("no such scope", ("--threads", "0"))
+    monkeypatch.setattr(verification, "WORK", work)
+    monkeypatch.setattr(verification, "CAMPAIGNS", (calls, broken))
+    with pytest.raises(RuntimeError, match="wrote nothing"):
+        verification.run()
+    assert len([path for path in work.rglob("*") if path.is_file()]) == 1
+    capfd.readouterr()
+    monkeypatch.setattr(verification, "CAMPAIGNS", (calls,))
+    made = verification.run()
+    assert "7 of them from the journal" in capfd.readouterr().err
+    assert made.good and made.data["campaigns"][0]["proved"] == 7 and not work.exists()
+
+
 def test_programs_of_scopes_that_overlap_are_not_added_up(tmp_path: Path) -> None:
     part = {**VERDICT, "verdict": "unfinished", "programs": 1000, "proved": 900, "unfinished": 100}
     other = {**VERDICT, "programs": 1652, "executions": 30}
