@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -164,12 +165,66 @@ def test_a_disk_that_is_full_for_real(tmp_path: Path) -> None:
         stats = store.stats()
         assert (stats.failed_writes, stats.on_disk, stats.pending_bytes) == (1, 1, 4 << 20), stats
         assert "EFBIG" in stats.last_error or "File too large" in stats.last_error
-        assert len(live(store)) == 1 and store.cleanup_all() and files(store.root) == []
+        good = live(store)
+        assert save(store, "small", 3.0, size=1 << 20)
+        settled(store)
+        assert live(store) == good and values(store.load("small", 0)) == [3.0] * (1 << 20)
+        assert save(store, "small", 4.0)
+        settled(store)
+        assert values(store.load("small", 0)) == [4.0] * 4
+        assert len(live(store)) == 1 and live(store) != good
+        assert store.cleanup_all() and files(store.root) == []
     """)
     subprocess.run(
         [sys.executable, "-c", program, tmp_path, Path(__file__).parent], check=True, cwd=ROOT,
         capture_output=True, timeout=60,
     )
+
+
+def test_a_directory_that_is_read_only_for_real() -> None:
+    """G3, G4, G13: nothing accepted is lost, the older file stays, and the writer goes on. Not as root."""
+    program = textwrap.dedent("""
+        import sys
+        sys.path.insert(0, sys.argv[2])
+        from store_support import *
+        base = sys.argv[1]
+        os.chmod(base, 0o500)
+        if os.geteuid() == 0:
+            os.chown(base, 65534, 65534)
+            os.setegid(65534)
+            os.seteuid(65534)
+        try:
+            BoundarySnapshotStore(base)
+        except PermissionError as error:
+            assert base in str(error)
+        else:
+            raise AssertionError("a store was made in a directory that is read only")
+        os.chmod(base, 0o700)
+        store = BoundarySnapshotStore(base)
+        assert save(store, "a", 1.0)
+        settled(store)
+        good, part = live(store), os.path.dirname(store._layout.place(0).part)
+        for directory, failures in ((part, 2), (os.path.join(store._layout.session, "live"), 4)):
+            os.chmod(directory, 0o500)
+            assert save(store, "a", 2.0) and save(store, "b", 3.0)
+            settled(store)
+            assert live(store) == good, "the older file stays"
+            assert values(store.load("a", 0)) == [2.0] * 4 and values(store.load("b", 0)) == [3.0] * 4
+            stats = store.stats()
+            assert stats.failed_writes == failures and "Permission denied" in stats.last_error, stats
+            os.chmod(directory, 0o700)
+        assert save(store, "c", 4.0)
+        settled(store)
+        assert len(live(store)) == 2, "the writer goes on"
+        assert store.cleanup_all() and files(store.root) == [] and store.shutdown()
+    """)
+    # Not in `tmp_path`: pytest lets nobody else into the directories above it.
+    with tempfile.TemporaryDirectory() as base:
+        done = subprocess.run(
+            [sys.executable, "-c", program, base, Path(__file__).parent], cwd=ROOT, capture_output=True,
+            text=True, timeout=60,
+        )
+    assert done.returncode == 0, done.stderr
 
 
 def test_without_mlx() -> None:
