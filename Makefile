@@ -67,7 +67,7 @@ $(PEERS)/.installed: pyproject.toml
 	$(PEERS)/bin/python -m pip install --quiet --editable '.[bench]'
 	touch $@
 
-# Makes every page of reports/ anew: about four hours. SECTIONS="zoo ..." makes some only, QUICK=--quick sees that they run.
+# Makes every page of reports/ anew, which takes hours. SECTIONS="zoo ..." makes some only, QUICK=--quick sees that they run.
 reports: setup
 	-@$(MAKE) --no-print-directory $(PEERS)/.installed
 	$(BIN)/python -m evidence $(SECTIONS) $(QUICK)

@@ -20,7 +20,7 @@ SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Page]]] = {
         lambda given: explorer.run(2 if given.quick else given.examples, quick=given.quick),
     ),
     "verification": (
-        "the production store under all programs of some scopes (two hours; it can be interrupted)",
+        "the production store under all programs of some scopes (hours; it can be interrupted)",
         lambda given: verification.run(quick=given.quick),
     ),
     "zoo": (
