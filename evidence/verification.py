@@ -1,7 +1,7 @@
 """The production store: all client programs of a scope, every schedule of each, every oracle.
 
 A section that was interrupted goes on where it ended: each campaign has its journal, which is not used for
-other code, and all journals are removed once the section is made.
+other code, and all journals are removed once the section is made and as it should be.
 """
 
 from __future__ import annotations
@@ -49,20 +49,22 @@ CAMPAIGNS = (
 def run(*, quick: bool = False) -> Page:
     """Run the campaigns, the smaller ones alone when `quick`."""
     chosen = CAMPAIGNS[:1] if quick else CAMPAIGNS
-    WORK.mkdir(parents=True, exist_ok=True)
-    made = page([(campaign, _verified(campaign)) for campaign in chosen])
-    shutil.rmtree(WORK)
+    work = WORK / ("quick" if quick else "whole")
+    work.mkdir(parents=True, exist_ok=True)
+    made = page([(campaign, _verified(campaign, work)) for campaign in chosen])
+    if made.good:
+        shutil.rmtree(work)
     return made
 
 
-def _verified(campaign: Campaign) -> dict[str, Any]:
+def _verified(campaign: Campaign, work: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "verdict.json")
         command = [
             sys.executable, "-m", "schedule_explorer.cli", "verify", "boundary_store", *campaign.options,
             "--json", str(file),
         ]  # fmt: skip
-        ended = subprocess.run(command, cwd=WORK, stdout=sys.stderr, check=False)
+        ended = subprocess.run(command, cwd=work, stdout=sys.stderr, check=False)
         if not file.exists():
             raise RuntimeError(f"verify ended with {ended.returncode} and wrote nothing")
         found: dict[str, Any] = json.loads(file.read_text())
