@@ -60,14 +60,17 @@ class BoundarySnapshotStore:
         self._state = StoreState(max_pending_bytes)
         self._writer = Writer(self._state, self._layout)
         self._lock = self._writer.lock
-        try:
-            self._writer.thread.start()
-        except BaseException:
-            self._layout.destroy()
-            raise
+        # First, so that no interrupt leaves a thread that is never told of the end.
         self._finalizer = weakref.finalize(self, self._writer.abandon)
         # At the exit of the process, the lock of the session goes, and the next start sweeps.
         self._finalizer.atexit = False
+        try:
+            self._writer.thread.start()
+        except BaseException:
+            # An interrupt may come when the thread runs already: it is told to end.
+            self._finalizer()
+            self._layout.destroy()
+            raise
 
     @property
     def root(self) -> Path:

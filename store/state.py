@@ -9,6 +9,11 @@ time (or time that grows with what they forget) and never block.
         QUEUED, FAILED -> RELEASED                                     (at once, with the payload)
         IN_HAND        -> CANCELLED -> finished -> let_go -> RELEASED  (the writer still reads the payload)
         ON_DISK        -> LEAVING   -> removed  -> RELEASED            (a file is to be removed)
+
+A caller may be interrupted (`KeyboardInterrupt`, or what a signal handler raises), which comes at the begin
+of a function, after a call or in a loop, but never between plain assignments. So what is taken out of
+`current` goes into `StoreState._unsettled` by assignments alone, and who next changes the tables deals with
+what is left there: nothing that an interrupted cleanup or save was about to forget is lost.
 """
 
 from __future__ import annotations
@@ -95,6 +100,8 @@ class StoreState:
         self.in_hand: Generation | None = None
         #: generations that nobody can load and whose file may still exist; all are LEAVING
         self.leaving: dict[Generation, None] = {}
+        #: generations that are in `current` no more and yet to be forgotten; empty unless interrupted
+        self._unsettled: list[Generation] = []
         #: bytes of every payload that is not None
         self.pending_bytes = 0
         #: payloads that were let go in this lock section: giving memory back takes time, see `drain`
@@ -116,30 +123,54 @@ class StoreState:
 
     def accept(self, generation: Generation) -> str | None:
         """Publish a save: registry, pending entry and queue slot at once. Return why not, when refused."""
-        reason = self.refusal(generation)
+        reason = self.refuse(generation)
         if reason is not None:
-            self.refused += 1
             return reason
-        table = self.current.setdefault(generation.request_id, {})
-        older = table.get(generation.token_count)
-        if older is not None:
-            self._supersede(older, generation)
+        table = self.current.get(generation.request_id)
+        older = None if table is None else table.get(generation.token_count)
+        # Assignments alone, so that no interrupt comes between them.
+        if older is not None and older.phase is Phase.ON_DISK:
+            # Its file stays as long as the newer one has none.
+            older.phase = Phase.LEAVING
+            generation.replaces = older
+        elif older is not None:
+            self._unsettled = [older]
+            generation.replaces, older.replaces = older.replaces, None
+        if table is None:
+            table = self.current[generation.request_id] = {}
         generation.sequence = self.sequence
         self.sequence += 1
-        table[generation.token_count] = generation
-        self.queue[generation] = None
         self.pending_bytes += generation.nbytes
+        self.queue[generation] = None
+        table[generation.token_count] = generation
+        self.settle()
         self.peak_pending_bytes = max(self.peak_pending_bytes, self.pending_bytes)
         return None
 
-    def refusal(self, generation: Generation) -> str | None:
-        """Say why a save cannot be accepted; None when it can."""
+    def refuse(self, generation: Generation) -> str | None:
+        """Refuse a save that cannot be accepted, and say why; None when it can."""
+        self.settle()
+        reason = self.refusal(generation)
+        if reason is not None:
+            self.refused += 1
+        return reason
+
+    def ended(self) -> str | None:
+        """Say why no save is accepted ever again; None when there is no such reason.
+
+        The lock is not needed: what ends a store is never taken back.
+        """
         if self.closed:
             return "the store is shut down"
         if self.death is not None:
             return f"the writer is dead: {self.death}"
-        if self.max_pending_bytes is None:
-            return None
+        return None
+
+    def refusal(self, generation: Generation) -> str | None:
+        """Say why a save cannot be accepted; None when it can."""
+        ended = self.ended()
+        if ended is not None or self.max_pending_bytes is None:
+            return ended
         older = self.find(generation.request_id, generation.token_count)
         freed = older.nbytes if older is not None and older.phase in (Phase.QUEUED, Phase.FAILED) else 0
         pending = self.pending_bytes - freed + generation.nbytes
@@ -158,18 +189,8 @@ class StoreState:
         """Forget a file that somebody else removed. False: it is not current, and may well be gone."""
         if self.find(generation.request_id, generation.token_count) is not generation:
             return False
-        self._unregister(generation)
-        self._leave(generation)
+        self._withdraw(generation)
         return True
-
-    def _supersede(self, older: Generation, newer: Generation) -> None:
-        """A newer save of its key takes over. Its file stays as long as the newer one has none."""
-        if older.phase is Phase.ON_DISK:
-            older.phase = Phase.LEAVING
-            newer.replaces = older
-            return
-        newer.replaces, older.replaces = older.replaces, None
-        self._drop(older)
 
     # -- the writer --------------------------------------------------------------------------------
 
@@ -206,7 +227,7 @@ class StoreState:
         self.in_hand = None
         if self.closed:
             # Nobody can load it: there is nothing to keep the bytes for.
-            self._step_back(generation)
+            self._withdraw(generation)
 
     def let_go(self, generation: Generation, error: str | None = None) -> None:
         """The writer is done with a cancelled generation, and has removed it unless there was an error."""
@@ -221,6 +242,7 @@ class StoreState:
 
     def died(self, reason: str) -> None:
         """There is no writer any more: nothing will be written, everything pending stays in memory."""
+        self.settle()
         self.death = self.last_error = reason
         generation = self.in_hand
         if generation is not None and generation.phase is Phase.CANCELLED:
@@ -236,17 +258,22 @@ class StoreState:
 
     def forget(self, request_id: str | None) -> Forgotten:
         """Make one request unreachable, or all (None). Everything that is covered and on disk is returned."""
-        found = Forgotten()
+        self.settle()
         if request_id is None:
             tables = list(self.current.values())
-            self.current.clear()
         else:
-            table = self.current.pop(request_id, None)
+            table = self.current.get(request_id)
             tables = [] if table is None else [table]
-        for table in tables:
-            for generation in table.values():
-                found.count += 1
-                self._forget(generation)
+        unreachable = [one for table in tables for one in table.values()]
+        found = Forgotten(len(unreachable))
+        unreachable.reverse()
+        # Assignments alone.
+        self._unsettled = unreachable
+        if request_id is None:
+            self.current = {}
+        elif unreachable:
+            del self.current[request_id]
+        self.settle()
         covered = self.in_hand
         if covered is not None and request_id in (None, covered.request_id):
             found.in_hand = covered
@@ -262,10 +289,11 @@ class StoreState:
     def close(self) -> None:
         """Accept nothing and serve nothing from now on. What is queued is still written."""
         self.closed = True
+        self.settle()
         for table in list(self.current.values()):
             for generation in list(table.values()):
                 if generation.phase is Phase.FAILED:
-                    self._step_back(generation)
+                    self._withdraw(generation)
 
     def abandon(self) -> None:
         """The store object is gone, and with it everybody who could load anything."""
@@ -274,20 +302,36 @@ class StoreState:
 
     def give_up(self) -> None:
         """Drop all that is queued: the time that it was given is over."""
+        self.settle()
         for generation in list(self.queue):
-            self._step_back(generation)
+            self._withdraw(generation)
 
-    def _step_back(self, generation: Generation) -> None:
-        """Discard one that is not on disk. The file that it would have replaced is the key's file again.
+    def settle(self) -> None:
+        """Forget what was taken out of `current`, and what an interrupted call left of that."""
+        while self._unsettled:
+            self._forget(self._unsettled[-1])
+            self._unsettled.pop()
+
+    # -- repeated after an interrupt: what was done before it is done once ---------------------------
+
+    def _withdraw(self, generation: Generation) -> None:
+        """Discard one that is current. The file that it would have replaced is the key's file again.
 
         Left as one that is leaving, nobody would remove that file before the next cleanup that covers it.
         """
-        self._unregister(generation)
+        self.settle()
+        # Assignments alone.
+        table = self.current[generation.request_id]
+        self._unsettled = [generation]
         older, generation.replaces = generation.replaces, None
         if older is not None:
             older.phase = Phase.ON_DISK
-            self.current.setdefault(older.request_id, {})[older.token_count] = older
-        self._drop(generation)
+            table[older.token_count] = older
+        else:
+            del table[generation.token_count]
+            if not table:
+                del self.current[generation.request_id]
+        self.settle()
 
     def _forget(self, generation: Generation) -> None:
         if generation.replaces is not None:
@@ -295,35 +339,31 @@ class StoreState:
             generation.replaces = None
         if generation.phase is Phase.ON_DISK:
             self._leave(generation)
-        else:
+        elif generation.phase in (Phase.QUEUED, Phase.IN_HAND, Phase.FAILED):
             self._drop(generation)
 
     def _drop(self, generation: Generation) -> None:
-        """Discard a generation that is not on disk."""
-        self.discarded += 1
+        """Discard a generation that is not on disk. It is counted where its phase changes: once."""
         if generation.phase is Phase.IN_HAND:
             generation.phase = Phase.CANCELLED
+            self.discarded += 1
             return
         self.queue.pop(generation, None)
         self._release_payload(generation)
+        generation.phase = Phase.RELEASED
+        self.discarded += 1
         if generation.stolen:
-            self._leave(generation)
-        else:
-            generation.phase = Phase.RELEASED
+            generation.phase = Phase.LEAVING
+            self.leaving[generation] = None
 
     def _leave(self, generation: Generation) -> None:
         generation.phase = Phase.LEAVING
         self.leaving[generation] = None
 
-    def _unregister(self, generation: Generation) -> None:
-        table = self.current[generation.request_id]
-        del table[generation.token_count]
-        if not table:
-            del self.current[generation.request_id]
-
     def _release_payload(self, generation: Generation) -> None:
         if generation.payload is not None:
-            self._released.append(generation.payload)
+            # No call in here, for the same reason.
+            self._released += [generation.payload]
             generation.payload = None
             self.pending_bytes -= generation.nbytes
 

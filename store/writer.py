@@ -260,6 +260,7 @@ class Writer:
         Returns:
             A warning, to be logged when the lock is free again.
         """
+        self.state.settle()
         if not self._kept.locked():
             self.state.abandon()
         self._task, warning = self._account(self._task, self._report)

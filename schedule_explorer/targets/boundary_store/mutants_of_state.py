@@ -11,7 +11,8 @@ STATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "accept: the older generation is not superseded", "state.py",
-        "            self._supersede(older, generation)\n", "            pass\n",
+        "        older = None if table is None else table.get(generation.token_count)\n",
+        "        older = None\n",
     ),
     Mutant("accept: no queue slot", "state.py", "        self.queue[generation] = None\n", ""),
     Mutant(
@@ -36,20 +37,20 @@ STATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "supersede: the older file is forgotten", "state.py",
-        "            newer.replaces = older\n", "",
+        "            generation.replaces = older\n", "",
     ),
     Mutant(
         "supersede: the older file leaves at once", "state.py",
-        "            newer.replaces = older\n", "            self._leave(older)\n",
+        "            generation.replaces = older\n", "            self._leave(older)\n",
     ),
     Mutant(
         "supersede: the file before the older one is forgotten", "state.py",
-        "        newer.replaces, older.replaces = older.replaces, None\n", "        older.replaces = None\n",
+        "            generation.replaces, older.replaces = older.replaces, None\n",
+        "            older.replaces = None\n",
     ),
     Mutant(
         "supersede: the older generation stays in the queue", "state.py",
-        "        newer.replaces, older.replaces = older.replaces, None\n        self._drop(older)\n",
-        "        newer.replaces, older.replaces = older.replaces, None\n",
+        "            self._unsettled = [older]\n", "",
     ),
     Mutant(
         "take: the newest first", "state.py",
@@ -121,9 +122,11 @@ STATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "forget: one request takes all with it", "state.py",
-        "            table = self.current.pop(request_id, None)\n"
-        "            tables = [] if table is None else [table]\n",
-        "            tables = list(self.current.values())\n            self.current.clear()\n",
+        "            tables = [] if table is None else [table]\n"
+        "        unreachable = [one for table in tables for one in table.values()]\n",
+        "            tables = list(self.current.values())\n"
+        "        unreachable = [one for table in tables for one in table.values()]\n"
+        "        request_id = None\n",
     ),
     Mutant(
         "forget: waits for the request of another one", "state.py",
@@ -131,7 +134,7 @@ STATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "forget: the tables keep the request", "state.py",
-        "table = self.current.pop(request_id, None)", "table = self.current.get(request_id)",
+        "            del self.current[request_id]\n", "            pass\n",
     ),
     Mutant(
         "removed: stays in the table", "state.py",
@@ -139,17 +142,16 @@ STATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "close: only failed writes are discarded", "state.py",
-        "        self.closed = True\n        for table", "        for table",
+        "        self.closed = True\n        self.settle()\n", "        self.settle()\n",
     ),
     Mutant(
         "close: failed writes keep their payloads", "state.py",
         "                if generation.phase is Phase.FAILED:\n", "                if False:\n",
     ),
     Mutant(
-        "step back: the older file is not the key's again", "state.py",
-        "            older.phase = Phase.ON_DISK\n"
-        "            self.current.setdefault(older.request_id, {})[older.token_count] = older\n",
-        "            pass\n",
+        "withdraw: the older file is not the key's again", "state.py",
+        "        if older is not None:\n            older.phase = Phase.ON_DISK\n",
+        "        if False:\n            older.phase = Phase.ON_DISK\n",
     ),
     Mutant(
         "forget: the replaced file is forgotten", "state.py",
@@ -158,8 +160,8 @@ STATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "forget: a file is dropped as if it were none", "state.py",
-        "        if generation.phase is Phase.ON_DISK:\n            self._leave(generation)\n        else:\n"
-        "            self._drop(generation)\n", "        self._drop(generation)\n",
+        "        if generation.phase is Phase.ON_DISK:\n            self._leave(generation)\n        elif",
+        "        if generation.phase is Phase.ON_DISK:\n            self._drop(generation)\n        elif",
     ),
     Mutant(
         "drop: the one in hand is not cancelled", "state.py",
@@ -167,20 +169,23 @@ STATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "drop: the one in hand is released at once", "state.py",
-        "            generation.phase = Phase.CANCELLED\n            return\n",
-        "            generation.phase = Phase.CANCELLED\n            self._release_payload(generation)\n"
-        "            return\n",
+        "            generation.phase = Phase.CANCELLED\n",
+        "            generation.phase = Phase.CANCELLED\n            self._release_payload(generation)\n",
     ),
     Mutant("drop: stays in the queue", "state.py", "        self.queue.pop(generation, None)\n", ""),
     Mutant(
         "drop: the payload is kept", "state.py",
-        "        self._release_payload(generation)\n        if generation.stolen:\n",
-        "        if generation.stolen:\n",
+        "        self._release_payload(generation)\n        generation.phase = Phase.RELEASED\n",
+        "        generation.phase = Phase.RELEASED\n",
     ),
-    Mutant("leave: no table entry", "state.py", "        self.leaving[generation] = None\n", ""),
     Mutant(
-        "unregister: an empty table is kept", "state.py",
-        "        if not table:\n            del self.current[generation.request_id]\n", "",
+        "leave: no table entry", "state.py",
+        "        generation.phase = Phase.LEAVING\n        self.leaving[generation] = None\n\n",
+        "        generation.phase = Phase.LEAVING\n\n",
+    ),
+    Mutant(
+        "withdraw: an empty table is kept", "state.py",
+        "            if not table:\n                del self.current[generation.request_id]\n", "",
     ),
     Mutant(
         "release: bytes are still counted", "state.py",
