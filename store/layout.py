@@ -39,8 +39,6 @@ _NO_LOCKS = (errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 _ATTEMPTS = 1000
 
 
-
-
 class _Lock:
     """The lock of a session, by the descriptor that has it; -1 when it was let go."""
 
@@ -62,6 +60,8 @@ class _Lock:
 
 #: the locks of this process
 _HELD: set[_Lock] = set()
+#: descriptors that `create` opened and `close` has not closed
+_OPEN: set[int] = set()
 
 
 class Place(NamedTuple):
@@ -155,7 +155,7 @@ class Layout:
         lock: _Lock = held[1].__self__
         try:
             if lock.fd >= 0:  # and not in a child that was forked
-                _remove_session(self.session)
+                _remove_session(self.session, lock.fd)
         except OSError as error:
             logger.warning("the session %s was not removed: %s", self.session, error)
         finally:
@@ -189,12 +189,24 @@ class Layout:
             _own_directory(os.path.join(self.session, "live"))
             self.next_staging()
         except FileNotFoundError:
+            if os.path.realpath(self.base) != self.base:
+                said = "there is a link in base_dir by now, and the store follows no link"
+                raise NotADirectoryError(errno.ENOTDIR, said, self.base) from None
             self.claim()
 
 
 def create(place: Place) -> int:
     """Open a new file in staging."""
-    return os.open(place.part, _NEW_FILE, 0o600)
+    fd = os.open(place.part, _NEW_FILE, 0o600)
+    _OPEN.add(fd)
+    return fd
+
+
+def close(fd: int) -> None:
+    """Close a file that `create` opened."""
+    # First, for as soon as it is closed the number may be that of another file.
+    _OPEN.discard(fd)
+    os.close(fd)
 
 
 def publish(place: Place) -> None:
@@ -265,6 +277,9 @@ def _own_directory(path: str) -> None:
             raise NotADirectoryError(
                 errno.ENOTDIR, "the store needs a directory of this name, and follows no link", path
             ) from None
+        if status.st_uid != os.geteuid():
+            said = f"it belongs to user {status.st_uid}: remove it, or choose another base_dir"
+            raise PermissionError(errno.EPERM, said, path) from None
         if status.st_mode & 0o077:
             os.chmod(path, 0o700)
 
@@ -295,26 +310,35 @@ def _hold(session: str) -> _Lock | None:
         OSError: it is no directory, or nothing can be locked on this file system.
     """
     try:
-        fd = os.open(session, _DIRECTORY)
+        # Before it is locked: a child that is forked in between lets go of it too.
+        lock = _Lock(os.open(session, _DIRECTORY))
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(fd), os.lstat(session)):
-            return _Lock(fd)
+        fcntl.flock(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(lock.fd), os.lstat(session)):
+            return lock
     except (BlockingIOError, FileNotFoundError):
         pass
     except BaseException:
-        os.close(fd)
+        lock.let_go()
         raise
-    os.close(fd)
+    lock.let_go()
     return None
 
 
 def _in_a_forked_child() -> None:
-    """Let go of what was inherited: a lock ends with the process that took it, however long a child lives."""
+    """Let go of what was inherited, for a child may live long.
+
+    A lock ends with the process that took it, and a removed file's blocks are free when nobody has it open.
+    """
     for lock in list(_HELD):
         lock.let_go()
+    for fd in list(_OPEN):
+        try:
+            close(fd)
+        except OSError:
+            pass
 
 
 os.register_at_fork(after_in_child=_in_a_forked_child)
@@ -325,21 +349,27 @@ def _sweep_one(session: str) -> None:
     lock = _hold(session)
     if lock is not None:
         try:
-            _remove_session(session)
+            _remove_session(session, lock.fd)
         finally:
             lock.let_go()
 
 
-def _remove_session(session: str) -> None:
-    """Remove a session whose lock is held."""
-    with os.scandir(session) as entries:
+def _remove_session(session: str, fd: int) -> None:
+    """Remove a session, by the descriptor that has its lock: a link that took its name leads nowhere.
+
+    Raises:
+        OSError: something was not removed, or the name is that of something else by now, which stays.
+    """
+    with os.scandir(fd) as entries:
         found = list(entries)
     for entry in found:
         if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path)
+            shutil.rmtree(entry.name, dir_fd=fd)
         else:
-            os.unlink(entry.path)
+            os.unlink(entry.name, dir_fd=fd)
     try:
+        if not os.path.samestat(os.fstat(fd), os.lstat(session)):
+            raise FileExistsError(errno.EEXIST, "it was emptied, and something else has its name", session)
         os.rmdir(session)
     except FileNotFoundError:
         pass

@@ -9,7 +9,6 @@ question between two chunks whether the snapshot is still wanted.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,7 +56,7 @@ class Write:
                 return Report(published=False, open_fd=fd)
             # An error that is told at the close is one of the write.
             closing, fd = fd, -1
-            os.close(closing)
+            layout.close(closing)
             publishing = True
             layout.publish(place)
         except BaseException as error:
@@ -354,7 +353,7 @@ def _close(fd: int) -> None:
     """Close a file that nobody wants any more; what the disk says of that is of no use."""
     if fd >= 0:
         try:
-            os.close(fd)
+            layout.close(fd)
         except OSError:
             pass
 

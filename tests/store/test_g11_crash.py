@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 from pathlib import Path
 
@@ -173,7 +174,9 @@ def test_a_sweep_that_comes_between_two_others(tmp_path: Path, monkeypatch: pyte
     def flock(fd: int, operation: int) -> None:
         if not born:
             monkeypatch.setattr(fcntl, "flock", real)
-            layout._remove_session(str(session))
+            other = os.open(session, os.O_RDONLY)
+            layout._remove_session(str(session), other)
+            os.close(other)
             born.append(BoundarySnapshotStore(tmp_path))
             save(born[0], "a", 7.0)
             settled(born[0])
@@ -227,6 +230,79 @@ def test_a_forked_child_keeps_no_session_alive(tmp_path: Path) -> None:
     finally:
         os.kill(child, signal.SIGKILL)
         parent.stdout.close()
+
+
+def forked(program: str, base: Path) -> str:
+    """Return what a program says that forks; in a process of its own, without threads of other tests."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent.parent), str(HERE)])}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), base], env=environment, capture_output=True,
+        text=True, timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_child_that_is_forked_while_a_lock_is_taken_has_none(tmp_path: Path) -> None:
+    said = forked("""
+        import fcntl, os, sys
+        from store import layout
+        real, ready, gate = fcntl.flock, os.pipe(), os.pipe()
+
+        def flock(fd, operation):
+            real(fd, operation)
+            if os.fork() == 0:
+                os.close(gate[1])
+                os.write(ready[1], b".")
+                os.read(gate[0], 1)
+                os._exit(0)
+            fcntl.flock = real
+
+        fcntl.flock = flock
+        first = layout.Layout(sys.argv[1])
+        os.read(ready[0], 1)
+        first.release()
+        second = layout.Layout(sys.argv[1])
+        print(layout.gone(first.session), second.destroy())
+    """, tmp_path)
+    assert said == "True True\n"
+
+
+def test_a_child_that_is_forked_during_a_write_does_not_have_the_file(tmp_path: Path) -> None:
+    """It would keep the blocks of a file that a cleanup removed."""
+    said = forked("""
+        import os, sys
+        from store_support import *
+        from store import writer
+
+        def open_files():
+            found = []
+            for fd in os.listdir("/dev/fd"):
+                try:
+                    status = os.fstat(int(fd))
+                except OSError:
+                    continue
+                found += [fd for entry in parts if os.path.samestat(entry, status)]
+            return found
+
+        disk = Disk()
+        writer.write_snapshot = disk.write
+        store = BoundarySnapshotStore(sys.argv[1])
+        arrived, gate = disk.hold("a", after=True)
+        save(store, "a")
+        assert arrived.wait(LONG)
+        parts = [os.stat(os.path.join(sys.argv[1], name)) for name in files(sys.argv[1])]
+        assert len(parts) == len(open_files()) == 1
+        child = os.fork()
+        if child == 0:
+            os._exit(len(open_files()))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        gate.set()
+        settled(store)
+        assert values(store.load("a", 0)) == [1.0] * 4
+        print(len(writer.layout._OPEN))
+    """, tmp_path)
+    assert said == "0\n0\n"
 
 
 def test_where_directories_cannot_be_locked_the_store_says_so(

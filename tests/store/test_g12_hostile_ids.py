@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -102,6 +103,55 @@ def test_a_planted_link_in_place_of_a_session(tmp_path: Path, elsewhere: Path) -
         settled(store)
         assert len(live(store)) == 1
     assert untouched(elsewhere)
+
+
+@pytest.mark.parametrize("what", ["session", "root"])
+def test_a_link_that_takes_a_name_of_a_live_session(tmp_path: Path, elsewhere: Path, what: str) -> None:
+    """What is removed is the directory that was locked, wherever it is by now."""
+    store = BoundarySnapshotStore(tmp_path / "base")
+    assert save(store, "a")
+    settled(store)
+    session = Path(store._layout.session)
+    renamed = session if what == "session" else store.root
+    if what == "root":
+        shutil.copytree(elsewhere, elsewhere / session.name)
+    moved = renamed.rename(tmp_path / "moved")
+    renamed.symlink_to(elsewhere)
+    assert not store.shutdown(cleanup=True)
+    assert files(moved) == []
+    if what == "root":
+        assert untouched(elsewhere / session.name)
+        shutil.rmtree(elsewhere / session.name)
+    assert untouched(elsewhere)
+
+
+def test_a_link_in_place_of_the_base_directory_is_not_followed_later(
+    store: BoundarySnapshotStore, tmp_path: Path, elsewhere: Path
+) -> None:
+    """A session that was removed is begun again, and where a link leads nobody has chosen."""
+    settled(store)
+    (tmp_path / "cache").rename(tmp_path / "moved")
+    (tmp_path / "cache").symlink_to(elsewhere)
+    assert save(store, "a", 3.0)
+    settled(store)
+    assert "follows no link" in (store.stats().last_error or "") and untouched(elsewhere)
+    assert values(store.load("a", 0)) == [3.0] * 4
+
+
+def test_a_directory_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner could put a link in the place of anything in it."""
+    root = tmp_path / "_boundary_snapshots"
+    root.mkdir()
+    real, owner = os.geteuid(), root.stat().st_uid
+    if real != 0:
+        pytest.skip("only root can give a directory to another user")
+    os.chown(root, 1234, 1234)
+    with pytest.raises(PermissionError, match="user 1234: remove it, or choose another base_dir") as raised:
+        BoundarySnapshotStore(tmp_path)
+    assert raised.value.filename == str(root) and list(root.iterdir()) == []
+    os.chown(root, owner, -1)
+    with BoundarySnapshotStore(tmp_path) as store:
+        assert save(store, "a")
 
 
 @pytest.mark.parametrize("part", ["live", "staging-0", "live/0000000000000000.safetensors", "x"])

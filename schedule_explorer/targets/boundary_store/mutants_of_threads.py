@@ -11,12 +11,14 @@ WRITER: tuple[Mutant, ...] = (
         "                return Report(published=False, open_fd=fd)\n",
         "            layout.publish(place)\n"
         "            write_snapshot(fd, self.generation.payload, self.wanted)\n"
-        "            os.close(fd)\n            return Report(published=True)\n",
+        "            layout.close(fd)\n            return Report(published=True)\n",
     ),
     Mutant(
         "write: published before it is closed", "writer.py",
-        "            os.close(closing)\n            publishing = True\n            layout.publish(place)\n",
-        "            publishing = True\n            layout.publish(place)\n            os.close(closing)\n",
+        "            layout.close(closing)\n            publishing = True\n"
+        "            layout.publish(place)\n",
+        "            publishing = True\n            layout.publish(place)\n"
+        "            layout.close(closing)\n",
     ),
     Mutant("write: never published", "writer.py", "            layout.publish(place)\n", ""),
     Mutant(
@@ -274,11 +276,12 @@ LAYOUT: tuple[Mutant, ...] = (
            'os.path.join(self.session, "live", f"{0:016x}.safetensors")'),
     Mutant("create: an old file is taken", "layout.py", "os.O_CREAT | os.O_EXCL |", "os.O_CREAT |"),
     Mutant(
-        "hold: without the lock", "layout.py", "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "",
+        "hold: without the lock", "layout.py",
+        "        fcntl.flock(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "",
     ),
     Mutant(
         "hold: a directory that has lost its name", "layout.py",
-        "        if os.path.samestat(os.fstat(fd), os.lstat(session)):\n", "        if True:\n",
+        "        if os.path.samestat(os.fstat(lock.fd), os.lstat(session)):\n", "        if True:\n",
     ),
 )  # fmt: skip
 
