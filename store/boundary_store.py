@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from numbers import Real
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,7 @@ from store import codec, layout
 from store.layout import Layout
 from store.outcomes import CleanupOutcome, StoreStats
 from store.state import Generation, StoreState
+from store.texts import said, shown
 from store.writer import Writer, remove_files
 
 logger = logging.getLogger("store")
@@ -37,7 +39,7 @@ class BoundarySnapshotStore:
         cleanup_all_timeout: the same for `cleanup_all`.
 
     Raises:
-        OSError: `base_dir` is no directory, or cannot be written.
+        OSError: `base_dir` is no directory, or cannot be written, or its part for stores is another user's.
         ValueError: another argument is out of range.
     """
 
@@ -49,13 +51,11 @@ class BoundarySnapshotStore:
         cleanup_request_timeout: float = 2.0,
         cleanup_all_timeout: float = 5.0,
     ) -> None:
-        if max_pending_bytes is not None and max_pending_bytes < 0:
-            raise ValueError(f"max_pending_bytes is {max_pending_bytes}: give 0 or more, None for no bound")
-        for seconds in (cleanup_request_timeout, cleanup_all_timeout):
-            if not 0 <= seconds <= threading.TIMEOUT_MAX:
-                raise ValueError(f"a timeout is {seconds}: give a number of seconds, 0 or more")
-        self._cleanup_request_timeout = cleanup_request_timeout
-        self._cleanup_all_timeout = cleanup_all_timeout
+        if max_pending_bytes is not None and not (_is_number(max_pending_bytes) and max_pending_bytes >= 0):
+            given = shown(max_pending_bytes)
+            raise ValueError(f"max_pending_bytes is {given}: give a number, 0 or more, or None for no bound")
+        self._cleanup_request_timeout = _seconds("cleanup_request_timeout", cleanup_request_timeout)
+        self._cleanup_all_timeout = _seconds("cleanup_all_timeout", cleanup_all_timeout)
         self._layout = Layout(base_dir)
         self._state = StoreState(max_pending_bytes)
         self._writer = Writer(self._state, self._layout)
@@ -86,19 +86,28 @@ class BoundarySnapshotStore:
         """Accept a snapshot; False when it cannot be, which is logged with the reason and leaves no trace.
 
         The arrays are evaluated on the calling thread. No bytes are copied but those of arrays that are not
-        contiguous, and nothing is written before this returns.
+        contiguous, and nothing is written before this returns. A store that has ended does not call the
+        extractor, and one that is full evaluates nothing.
         """
+        refusal = self._state.ended()
+        if refusal is not None:
+            with self._lock:
+                self._state.refused += 1
+            return _refused(request_id, token_count, refusal)
         try:
-            _check_key(request_id, token_count)
+            request_id, token_count = _checked(request_id, token_count)
             layers, _ = extract_cache_states_fn(snapshot_cache)
-            snapshot = codec.encode(request_id, token_count, layers)
+            snapshot, handles = codec.encode(request_id, token_count, layers)
+            generation = Generation(request_id, token_count, snapshot, snapshot.nbytes)
+            refusal = self._no_room(generation)
+            if refusal is None:
+                codec.evaluate(handles)
         except Exception as error:
-            logger.warning(
-                "the snapshot %.80r/%.20r cannot be saved: %s: %s", request_id, token_count,
-                type(error).__name__, _text(error),
-            )
+            key = shown(request_id), shown(token_count, 20)
+            logger.warning("the snapshot %s/%s cannot be saved: %s", *key, said(error))
             return False
-        generation = Generation(request_id, token_count, snapshot, snapshot.nbytes)
+        if refusal is not None:
+            return _refused(request_id, token_count, refusal)
         with self._lock:
             refusal = self._state.accept(generation)
             if refusal is None:
@@ -107,16 +116,30 @@ class BoundarySnapshotStore:
         del released
         if refusal is None:
             return True
-        logger.warning("the snapshot %.80r/%s is refused: %s", request_id, token_count, refusal)
-        return False
+        return _refused(request_id, token_count, refusal)
+
+    def _no_room(self, generation: Generation) -> str | None:
+        """Say why there is no room for a save, before its arrays take any.
+
+        Without the lock where the numbers of now leave no doubt: `accept` asks again.
+        """
+        most = self._state.max_pending_bytes
+        if most is None or self._state.pending_bytes + generation.nbytes <= most:
+            return None
+        with self._lock:
+            refusal = self._state.refuse(generation)
+            released = self._state.drain()
+        del released
+        return refusal
 
     def load(self, request_id: str, token_count: int) -> list[dict[str, Any]] | None:
         """Return a snapshot, evaluated, in containers of its own; None when there is none."""
-        if not _is_key(request_id, token_count):
+        key = _key(request_id, token_count)
+        if key is None:
             return None
         while True:
             with self._lock:
-                generation = self._state.find(request_id, token_count)
+                generation = self._state.find(*key)
                 snapshot = None if generation is None else generation.payload
             if generation is None:
                 return None
@@ -125,33 +148,34 @@ class BoundarySnapshotStore:
             try:
                 return codec.read(generation.place.final)
             except Exception as error:
-                reason = f"{type(error).__name__}: {error}"
+                reason = said(error)
             # A cleanup or a newer save may have removed the file since; if so, what they left is the answer.
             gone = layout.gone(generation.place.final)
             with self._lock:
-                current = self._state.find(request_id, token_count) is generation
+                current = self._state.find(*key) is generation
                 if current and gone:
                     self._state.vanished(generation)
                     self._state.removed([generation])
             if current:
-                logger.warning("the snapshot %.80r/%s cannot be read: %s", request_id, token_count, reason)
+                logger.warning("the snapshot %s/%s cannot be read: %s", shown(key[0]), key[1], reason)
                 return None
 
     def has(self, request_id: str, token_count: int) -> bool:
         """Say whether `load` would return a snapshot."""
-        if not _is_key(request_id, token_count):
+        key = _key(request_id, token_count)
+        if key is None:
             return False
         with self._lock:
-            return self._state.find(request_id, token_count) is not None
+            return self._state.find(*key) is not None
 
     # -- forgetting --------------------------------------------------------------------------------
 
     def cleanup_request(self, request_id: str) -> CleanupOutcome:
         """Forget all snapshots of one request, and remove their files."""
         if not isinstance(request_id, str):
-            logger.warning("cleanup_request() of %.80r: a request id is a string", request_id)
+            logger.warning("cleanup_request() of %s: a request id is a string", shown(request_id))
             return CleanupOutcome()
-        return self._cleanup(request_id, self._cleanup_request_timeout)
+        return self._cleanup(str.__str__(request_id), self._cleanup_request_timeout)
 
     def cleanup_all(self) -> CleanupOutcome:
         """Forget all snapshots of this store, and remove their files."""
@@ -167,7 +191,12 @@ class BoundarySnapshotStore:
 
         Returns:
             Whether the writer has ended, and with `cleanup`, whether nothing is left on disk.
+
+        Raises:
+            ValueError: the timeout is no number.
         """
+        if not _is_number(timeout):
+            raise ValueError(f"timeout is {shown(timeout)}: give a number of seconds")
         timeout = min(max(0.0, timeout), threading.TIMEOUT_MAX)
         deadline = time.monotonic() + timeout
         complete = True
@@ -217,13 +246,13 @@ class BoundarySnapshotStore:
                 stuck = self._outwait(stuck, deadline, errors)
         if stuck is not None:
             logger.warning(
-                "the writer is stuck with the snapshot %.80r/%s: it is removed when the writer returns",
-                stuck.request_id, stuck.token_count,
+                "the writer is stuck with the snapshot %s/%s: it is removed when the writer returns",
+                shown(stuck.request_id), stuck.token_count,
             )
             try:
                 layout.steal(stuck.place)
             except OSError as error:
-                errors.append(f"{type(error).__name__}: {error}")
+                errors.append(said(error))
         if errors:
             logger.warning("files of a cleanup were not removed: %s", "; ".join(errors))
         return CleanupOutcome(found.count, stuck is not None, tuple(errors))
@@ -259,24 +288,39 @@ class BoundarySnapshotStore:
         self.shutdown(cleanup=True)
 
 
-def _is_key(request_id: object, token_count: object) -> bool:
-    return isinstance(request_id, str) and isinstance(token_count, int)
+def _key(request_id: object, token_count: object) -> tuple[str, int] | None:
+    """Return a key as plain values, for under the lock runs no code of a caller's class; None: it is none."""
+    if isinstance(request_id, str) and isinstance(token_count, int) and not isinstance(token_count, bool):
+        return str.__str__(request_id), int.__int__(token_count)
+    return None
 
 
-def _check_key(request_id: object, token_count: object) -> None:
+def _checked(request_id: object, token_count: object) -> tuple[str, int]:
+    """Return the key of a save."""
     if not isinstance(request_id, str):
         raise TypeError(f"a request id is a string, not {type(request_id).__name__}")
-    if not isinstance(token_count, int) or isinstance(token_count, bool):
+    key = _key(request_id, token_count)
+    if key is None:
         raise TypeError(f"a token count is an int, not {type(token_count).__name__}")
-    if token_count < 0:
-        raise ValueError(f"a token count is not negative: {token_count}")
-    if token_count.bit_length() > 63:
-        raise ValueError(f"a token count has 63 bits at most, not {token_count.bit_length()}")
+    if key[1] < 0:
+        raise ValueError(f"a token count is not negative: {shown(key[1], 20)}")
+    if key[1].bit_length() > 63:
+        raise ValueError(f"a token count has 63 bits at most, not {key[1].bit_length()}")
+    return key
 
 
-def _text(error: Exception) -> str:
-    """Return what an error says. A record of the log must not keep the error: its frames have the arrays."""
-    try:
-        return str(error)
-    except Exception:
-        return "(it cannot be said what)"
+def _refused(request_id: object, token_count: object, refusal: str) -> bool:
+    """Log why a save is refused; the answer to it."""
+    logger.warning("the snapshot %s/%s is refused: %s", shown(request_id), shown(token_count, 20), refusal)
+    return False
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real)
+
+
+def _seconds(option: str, value: Any) -> float:
+    if _is_number(value) and 0 <= value <= threading.TIMEOUT_MAX:
+        return float(value)
+    most = int(threading.TIMEOUT_MAX)
+    raise ValueError(f"{option} is {shown(value)}: give a number of seconds, 0 or more and {most} at most")

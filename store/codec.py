@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from json.encoder import encode_basestring_ascii as _quoted
+from json.encoder import encode_basestring_ascii as _escaped
 from typing import Any
 
 import mlx.core as mx
+
+from store.texts import shown
 
 #: MLX dtype -> (its name in a safetensors header, bytes of an element)
 _DTYPES: dict[Any, tuple[str, int]] = {
@@ -30,6 +33,8 @@ _DTYPES: dict[Any, tuple[str, int]] = {
     mx.int64: ("I64", 8), mx.float16: ("F16", 2), mx.bfloat16: ("BF16", 2), mx.float32: ("F32", 4),
     mx.float64: ("F64", 8), mx.complex64: ("C64", 8),
 }  # fmt: skip
+#: bytes of an element -> the format of one in a `memoryview`
+_FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _BY_NAME = {name: dtype for dtype, (name, _) in _DTYPES.items()}
 #: bytes that one system call writes at most, which is how soon a cancelled write stops
 _CHUNK = 1 << 22
@@ -47,6 +52,12 @@ _HANDLES: dict[Any, Callable[[Any], Any]] = {
 }  # fmt: skip
 #: an integer of more bits has no text: Python converts 4,300 digits at most
 _INT_BITS = 14_000
+#: bytes objects are arrays in the file, and no length of an array has more bits than these
+_BYTES = 1 << 31
+#: `mx.load` and `safetensors` open no file whose header has so many bytes
+_HEADER = 100_000_000
+#: JSON cannot tell these two from the one character that they encode in UTF-16
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 #: containers within each other: the writer goes through them with less of the stack left, and JSON has no end
 _DEPTH = 100
 
@@ -73,8 +84,8 @@ class SnapshotError(ValueError):
     """What was given cannot be saved."""
 
 
-def encode(request_id: str, token_count: int, layers: object) -> Snapshot:
-    """Take handles of all arrays, evaluated, in containers of their own.
+def encode(request_id: str, token_count: int, layers: object) -> tuple[Snapshot, list[Any]]:
+    """Take handles of all arrays in containers of their own, and list them: `evaluate` makes their bytes.
 
     Raises:
         SnapshotError: it is not a list of dicts, or a leaf is neither an array nor plain data.
@@ -87,13 +98,21 @@ def encode(request_id: str, token_count: int, layers: object) -> Snapshot:
     for i, layer in enumerate(layers):
         if not isinstance(layer, dict):
             raise SnapshotError(f"layer {i} must be a dict with strings as keys, not {_brief(layer)}")
+        field: object = None
+        own: dict[str, Any] = {}
         try:
-            taken.append({_name(key): _take(value, handles, data, 0) for key, value in layer.items()})
+            for field, value in layer.items():
+                own[_name(field)] = _take(value, handles, data, 0)
         except SnapshotError as error:
-            raise SnapshotError(f"layer {i} {error}") from None
-    mx.eval(handles)
+            named = f", {shown(field, 60)}" if isinstance(field, str) else ""
+            raise SnapshotError(f"layer {i}{named}: {error}") from None
+        taken.append(own)
     nbytes = sum([handle.nbytes for handle in handles]) + sum(map(len, data))
-    return Snapshot(request_id, token_count, taken, nbytes)
+    return Snapshot(request_id, token_count, taken, nbytes), handles
+
+
+#: only now do arrays that are lazy or not contiguous take memory
+evaluate: Callable[[list[Any]], None] = mx.eval
 
 
 def decode(snapshot: Snapshot) -> Layers:
@@ -102,20 +121,23 @@ def decode(snapshot: Snapshot) -> Layers:
 
 
 def _brief(value: object) -> str:
-    return f"{type(value).__name__} {value!r:.60}" if isinstance(value, int | str | None) else (
+    return f"{type(value).__name__} {shown(value, 60)}" if isinstance(value, int | str | None) else (
         "an empty list" if value == [] else type(value).__name__
     )
 
 
 def _name(key: object) -> str:
-    if not isinstance(key, str):
-        raise SnapshotError(f"has the key {_brief(key)}: keys are strings")
-    return key
+    if type(key) is str:
+        return key
+    if isinstance(key, str):
+        return str.__str__(key)
+    raise SnapshotError(f"has the key {_brief(key)}: keys are strings")
 
 
 def _take(value: Any, handles: list[Any], data: list[bytes], depth: int) -> Any:
     """Return a value with a handle for each array, and list its handles and its bytes objects."""
-    if type(value) is str:
+    kind = type(value)
+    if kind is str:
         return value
     if isinstance(value, _Array):
         made = _HANDLES.get(value.dtype)
@@ -124,10 +146,10 @@ def _take(value: Any, handles: list[Any], data: list[bytes], depth: int) -> Any:
         handle = made(value)
         handles.append(handle)
         return handle
-    if value is None or isinstance(value, _SCALARS):
-        if isinstance(value, int) and value.bit_length() > _INT_BITS:
-            raise SnapshotError(f"has an integer of {value.bit_length()} bits")
+    if value is None or kind is bool or kind is float:
         return value
+    if isinstance(value, _SCALARS):
+        return _plain(value)
     if depth >= _DEPTH:
         raise SnapshotError(f"has containers within each other, more than {_DEPTH}")
     if isinstance(value, _NESTED):
@@ -136,9 +158,26 @@ def _take(value: Any, handles: list[Any], data: list[bytes], depth: int) -> Any:
     if isinstance(value, dict):
         return {_name(key): _take(one, handles, data, depth + 1) for key, one in value.items()}
     if isinstance(value, bytes):
+        if len(value) >= _BYTES:
+            raise SnapshotError(f"has {len(value)} bytes in one object, and must have less than {_BYTES}")
         data.append(value)
         return value
-    raise SnapshotError(f"holds a {type(value).__module__}.{type(value).__qualname__}")
+    raise SnapshotError(
+        f"holds a {kind.__module__}.{kind.__qualname__}: give an mx.array, a str, int, float, bool, bytes or "
+        "None, or a list, tuple or dict of them"
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return a text or a number as its file gives it back: of a class of the caller's, the value alone."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    number = int.__int__(value)
+    if number.bit_length() > _INT_BITS:
+        raise SnapshotError(f"has an integer of {number.bit_length()} bits, and {_INT_BITS} are the most")
+    return number
 
 
 def _own(value: Any) -> Any:
@@ -193,6 +232,13 @@ def _describe(value: Any, prefix: str, field: str, tensors: dict[str, Any]) -> s
     if isinstance(value, bytes):
         return f'{{"bytes":{_quoted(_add(tensors, f"{prefix}_{field}", value))}}}'
     return json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """Return a text as JSON has it."""
+    if not text.isascii() and _PAIR.search(text):
+        raise SnapshotError(f"{shown(text)} has two surrogates that JSON gives back as one character")
+    return _escaped(text)
 
 
 def _object(items: list[tuple[str, str]]) -> str:
@@ -258,6 +304,8 @@ def _buffers(snapshot: Snapshot) -> Iterator[memoryview]:
         offset = end
     text = _object(header).encode()
     text += b" " * (-(8 + len(text)) % 8)
+    if len(text) >= _HEADER:
+        raise SnapshotError(f"its header has {len(text)} bytes, and must have less than {_HEADER}")
     yield memoryview(len(text).to_bytes(8, "little") + text)
     for *_, nbytes, tensor in entries:
         if nbytes:
@@ -354,7 +402,11 @@ def _array(entry: dict[str, Any], data: memoryview) -> Any:
     if start == end:
         array = mx.zeros(shape, dtype=dtype, stream=mx.cpu)
     else:
-        flat: Any = mx.array(data[start:end])  # type: ignore[arg-type]
-        array = mx.reshape(flat.view(dtype, stream=mx.cpu), shape, stream=mx.cpu)
+        # In its shape at once: MLX has no flat array of the bytes of one that is larger than 2 GiB.
+        cast: Callable[..., Any] = data[start:end].cast
+        if dtype == mx.float64:
+            array = mx.array(cast("d", shape=shape), dtype=dtype)
+        else:
+            array = mx.array(cast(_FORMATS[_DTYPES[dtype][1]], shape=shape)).view(dtype, stream=mx.cpu)
     mx.eval(array)
     return array

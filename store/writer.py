@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from store import codec, layout
 from store.layout import Layout, Place
 from store.state import Generation, Phase, StoreState
+from store.texts import said, shown
 
 logger = logging.getLogger("store")
 
@@ -63,7 +64,7 @@ class Write:
             _close(fd)
             if not isinstance(error, Exception):
                 raise
-            report = Report(_said(error), missing=isinstance(error, FileNotFoundError | NotADirectoryError))
+            report = Report(said(error), missing=isinstance(error, FileNotFoundError | NotADirectoryError))
         else:
             return Report(published=True)
         # Out of the handler: nothing holds the frames of the failed write, and the arrays in them.
@@ -90,7 +91,7 @@ class Repair:
         try:
             self.directories.repair()
         except Exception as error:
-            return Report(_said(error))
+            return Report(said(error))
         return Report()
 
 
@@ -116,7 +117,7 @@ class Discard:
             elif self.published is not True:
                 layout.remove_file(place.part)
         except OSError as error:
-            report.error = _said(error)
+            report.error = said(error)
         if self.stolen or report.error is not None:
             _leave_staging(self.directories)
         return report
@@ -214,7 +215,7 @@ class Writer:
         try:
             self._loop()
         except BaseException as error:  # G13: whatever it is, nobody writes from now on
-            reason = _said(error)
+            reason = said(error)
         else:
             return
         self._task, self._report = None, Report()
@@ -345,7 +346,7 @@ def remove_files(files: list[Generation], *, staging: bool = False) -> list[str]
             if staging or generation.stolen:
                 layout.remove_stolen(generation.place)
         except OSError as error:
-            errors.append(_said(error))
+            errors.append(said(error))
     return errors
 
 
@@ -366,12 +367,8 @@ def _leave_staging(directories: Layout) -> None:
         pass
 
 
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
 def _not_written(generation: Generation, error: str) -> str:
     return (
-        f"the snapshot {generation.request_id!r:.80}/{generation.token_count} is not on disk and stays in "
+        f"the snapshot {shown(generation.request_id)}/{generation.token_count} is not on disk and stays in "
         f"memory: {error}"
     )

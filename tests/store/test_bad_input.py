@@ -9,6 +9,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from store_support import extract, files, save, settled, values
 
 import store as package
 from store import BoundarySnapshotSSDStore, BoundarySnapshotStore, codec, layout
+from store.texts import shown
 
 ROOT = Path(__file__).parent.parent.parent
+#: no text can be made of it
+HUGE = 10**5000
 
 
 class Strange:
@@ -107,13 +111,85 @@ def test_an_interrupted_extractor_leaves_no_trace(store: BoundarySnapshotStore) 
     [
         ({"max_pending_bytes": -1}, ValueError), ({"cleanup_request_timeout": -1}, ValueError),
         ({"cleanup_all_timeout": float("nan")}, ValueError), ({"cleanup_all_timeout": 1e30}, ValueError),
-        ({"max_pending_bytes": "1"}, TypeError),
+        ({"max_pending_bytes": "1"}, ValueError), ({"max_pending_bytes": float("nan")}, ValueError),
+        ({"cleanup_request_timeout": None}, ValueError), ({"cleanup_all_timeout": "5"}, ValueError),
+        ({"cleanup_all_timeout": HUGE}, ValueError), ({"max_pending_bytes": -HUGE}, ValueError),
     ],
+    ids=shown,
 )  # fmt: skip
 def test_options_out_of_range(tmp_path: Path, options: dict[str, Any], error: type[Exception]) -> None:
-    with pytest.raises(error):
+    (name,) = options
+    with pytest.raises(error, match=f"^{name} is .*: give a number"):
         BoundarySnapshotStore(tmp_path / "cache", **options)
     assert not (tmp_path / "cache").exists()
+
+
+def test_options_in_range(tmp_path: Path) -> None:
+    options: dict[str, Any] = {
+        "max_pending_bytes": float("inf"), "cleanup_request_timeout": Fraction(1), "cleanup_all_timeout": 0,
+    }  # fmt: skip
+    with BoundarySnapshotStore(tmp_path, **options) as store:
+        assert save(store, "a") and store.cleanup_request("a")
+
+
+@pytest.mark.parametrize("timeout", [None, "5", [], float("nan"), float("inf"), -1, HUGE], ids=shown)
+def test_timeouts_of_a_shutdown(store: BoundarySnapshotStore, timeout: Any) -> None:
+    if isinstance(timeout, int | float):
+        settled(store)
+        store.shutdown(timeout=timeout)
+        assert not save(store, "a")
+    else:
+        with pytest.raises(ValueError, match=r"^timeout is .*: give a number of seconds"):
+            store.shutdown(timeout=timeout)
+        assert save(store, "a")
+
+
+def test_numbers_without_a_text_are_logged(
+    store: BoundarySnapshotStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python makes no text of 5,000 digits, and logging swallows or prints what comes of that."""
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    nonsense: Any = HUGE
+    assert not save(store, "a", count=nonsense) and not save(store, "a", count=-nonsense)
+    assert not save(store, nonsense) and not store.save("a", 0, nonsense, extract)
+    assert not store.save("a", 0, [], lambda cache: (nonsense, None))
+    assert store.load("a", nonsense) is None and not store.has("a", nonsense)
+    assert store.cleanup_request(nonsense)
+    assert [record.getMessage() for record in caplog.records if not record.getMessage()] == []
+    assert "a token count has 63 bits at most" in caplog.text and "<int>" in caplog.text
+    assert "at least one dict, not int <int>" in caplog.text
+
+
+def test_true_is_no_token_count(store: BoundarySnapshotStore) -> None:
+    assert save(store, "a", count=1)
+    assert store.has("a", 1) and not store.has("a", True) and store.load("a", True) is None
+
+
+def test_an_id_of_a_class_of_the_callers_is_its_text(store: BoundarySnapshotStore) -> None:
+    """No code of that class runs where the lock is held: here it would wait for itself."""
+
+    class Id(str):
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            assert not store._lock.locked()
+            return 7
+
+        def __eq__(self, other: object) -> bool:
+            assert not store._lock.locked()
+            return False
+
+    class Count(int):
+        def __hash__(self) -> int:
+            raise AssertionError
+
+    request_id = Id("a")
+    assert save(store, request_id, 1.0, Count(1)) and save(store, request_id, 2.0, Count(1))
+    settled(store)
+    for one in (request_id, "a"):
+        assert store.has(one, Count(1)) and values(store.load(one, 1)) == [2.0] * 4
+    assert {type(one) for one in store._state.current} == {str}
+    assert store.cleanup_request(request_id).forgotten == 1
 
 
 def test_directories_that_are_none(tmp_path: Path) -> None:

@@ -35,10 +35,10 @@ def handles(monkeypatch: pytest.MonkeyPatch) -> list[weakref.ref[Any]]:
     kept: list[weakref.ref[Any]] = []
     real = codec.encode
 
-    def encode(*arguments: Any) -> codec.Snapshot:
-        snapshot = real(*arguments)
+    def encode(*arguments: Any) -> tuple[codec.Snapshot, list[Any]]:
+        snapshot, handles = real(*arguments)
         kept.extend(weakref.ref(tensor) for tensor in codec.described(snapshot)[1].values())
-        return snapshot
+        return snapshot, handles
 
     monkeypatch.setattr(codec, "encode", encode)
     return kept
@@ -192,6 +192,41 @@ def test_a_refused_save_leaves_no_trace(
     assert "max_pending_bytes" in caplog.text
     assert tables(store) == EMPTY and handles[0]() is None and files(tmp_path) == []
     assert not store.has("a", 0) and store.stats().refused == 1
+
+
+@pytest.mark.parametrize("why", ["full", "shut down"])
+def test_a_refused_save_evaluates_nothing(
+    store: BoundarySnapshotStore, caplog: pytest.LogCaptureFixture, why: str
+) -> None:
+    view = mx.broadcast_to(mx.ones((1,), dtype=mx.uint8), (64 << 20,))  # to save it would be to copy it
+    extracted: list[str] = []
+
+    def extractor(cache: list[Any]) -> Any:
+        extracted.append(why)
+        return extract(cache)
+
+    if why == "full":
+        store._state.max_pending_bytes = 1 << 20
+    else:
+        assert store.shutdown(timeout=LONG)
+    mx.clear_cache()
+    mx.reset_peak_memory()
+    before = mx.get_active_memory()
+    assert not store.save("a", 0, [view], extractor)
+    assert mx.get_peak_memory() - before < 1 << 20
+    assert store.stats().refused == 1 and store.stats().pending_bytes == 0
+    assert ("max_pending_bytes" if why == "full" else "shut down") in caplog.text
+    assert bool(extracted) == (why == "full")
+
+
+def test_a_save_that_seems_to_find_no_room_and_does(store: BoundarySnapshotStore, disk: Disk) -> None:
+    """What it replaces goes: that is seen with the lock, and the save is not refused."""
+    disk.fail("a", OSError(errno.ENOSPC, "no space left on device"))
+    store._state.max_pending_bytes = KILO
+    for value in (1.0, 2.0):
+        assert save(store, "a", value, size=250)
+        settled(store)
+    assert store.stats().refused == 0 and store.stats().pending_bytes == KILO
 
 
 def test_the_log_of_a_save_that_cannot_be_keeps_no_array(

@@ -154,7 +154,8 @@ STORE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "save: without the lock", "boundary_store.py",
-        "        with self._lock:\n            refusal =", "        if True:\n            refusal =",
+        "        with self._lock:\n            refusal = self._state.accept(",
+        "        if True:\n            refusal = self._state.accept(",
     ),
     Mutant(
         "save: a refused one returns True", "boundary_store.py",
@@ -177,7 +178,7 @@ STORE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "has: any key of the request", "boundary_store.py",
-        "            return self._state.find(request_id, token_count) is not None\n",
+        "            return self._state.find(*key) is not None\n",
         "            return request_id in self._state.current\n",
     ),
     Mutant(
