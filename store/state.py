@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import enum
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -194,11 +194,14 @@ class StoreState:
 
     # -- the writer --------------------------------------------------------------------------------
 
-    def take(self) -> Generation | None:
-        """Give the writer the generation to write next."""
+    def take(self, place: Callable[[int], Any]) -> Generation | None:
+        """Give the writer the generation to write next, with names that `place` makes of its number."""
         if not self.queue:
             return None
-        generation, _ = self.queue.popitem(last=False)
+        generation = next(iter(self.queue))
+        # What is in hand has names: if none can be made, it stays in the queue.
+        generation.place = place(generation.sequence)
+        del self.queue[generation]
         generation.phase = Phase.IN_HAND
         self.in_hand = generation
         return generation

@@ -266,7 +266,7 @@ class Writer:
         self._task, warning = self._account(self._task, self._report)
         self._report = Report()
         if self._task is None:
-            generation = self.state.take()
+            generation = self.state.take(self.directories.place)
             if generation is not None:
                 self._task = self._writing(generation)
         return warning
@@ -279,6 +279,7 @@ class Writer:
             if generation.phase is Phase.CANCELLED:
                 return self._discarding(generation, Report()), None
             if report.error is None:
+                generation.place = self.directories.place(generation.sequence)
                 return self._writing(generation, again=True), None
             self.state.failed(generation, report.error)
             return None, _not_written(generation, report.error)
@@ -313,8 +314,9 @@ class Writer:
         return (Remove(files) if files else None), None
 
     def _writing(self, generation: Generation, *, again: bool = False) -> Write:
-        generation.place = place = self.directories.place(generation.sequence)
-        return Write(generation, place, self.directories, lambda: self._wanted(generation), again)
+        return Write(
+            generation, generation.place, self.directories, lambda: self._wanted(generation), again
+        )
 
     def _discarding(self, generation: Generation, report: Report) -> Discard:
         return Discard(generation, self.directories, generation.stolen, report.open_fd, report.published)

@@ -41,6 +41,23 @@ def test_saves_are_refused_with_the_reason(
     assert not store.shutdown(), "accepted writes did not finish"
 
 
+def test_a_writer_that_dies_before_it_has_named_a_file(
+    store: BoundarySnapshotStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def place(sequence: int) -> layout.Place:
+        raise MemoryError("no memory for a name")
+
+    settled(store)
+    monkeypatch.setattr(store._layout, "place", place)
+    assert save(store, "a", 2.0)
+    store._writer.thread.join(LONG)
+    assert not save(store, "b") and "the writer is dead: MemoryError: no memory for a name" in caplog.text
+    assert values(store.load("a", 0)) == [2.0] * 4
+    assert store.cleanup_request("a") and store.stats().pending_bytes == 0
+    assert store._state.in_hand is None and files(tmp_path) == []
+
+
 def test_a_cleanup_that_waits_for_it_returns(
     store: BoundarySnapshotStore, disk: Disk, tmp_path: Path
 ) -> None:

@@ -54,8 +54,7 @@ STATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "take: the newest first", "state.py",
-        "popitem(last=False)\n        generation.phase = Phase.IN_HAND\n",
-        "popitem(last=True)\n        generation.phase = Phase.IN_HAND\n",
+        "next(iter(self.queue))", "next(reversed(self.queue))",
     ),
     Mutant(
         "take: nothing is in hand", "state.py",
