@@ -6,7 +6,7 @@ how it keeps its promises; G1 to G14 are the guarantees, and ``tests/store`` has
 
 The parts: ``boundary_store`` has the calls, ``state`` the tables and every change of them (no lock, thread
 or file in there), ``writer`` the thread, ``layout`` the names on disk and the lock of a session, ``codec``
-the snapshot as a file, ``outcomes`` what is answered.
+the snapshot as a file, ``outcomes`` what is answered, ``texts`` what is said of values and errors.
 
 One save
 ========
@@ -41,8 +41,9 @@ Lock order, and who waits for whom
 ==================================
 
 There is one lock, and nothing is taken while it is held: so there is no order to break. Under it run dict
-operations and `notify`; no file operation, no logging, no call of the caller's code, no MLX, and no memory is
-given back: `StoreState.drain` hands what was let go to whoever has the lock (G7). Two more
+operations and `notify`; no file operation, no logging, no call of the caller's code (ids and token counts are
+plain values there), no MLX, and no memory is given back: `StoreState.drain` hands what was let go to whoever
+has the lock (G7). Two more
 bare locks serve as a signal and a flag of the finalizer and guard nothing; neither is waited for under the
 lock.
 
@@ -54,7 +55,9 @@ Linearization points
 ====================
 
 save
-    The lock section of `StoreState.accept`: tables, queue slot and bytes change at once, or not at all.
+    The lock section of `StoreState.accept`: tables, queue slot and bytes change at once, or not at all. One
+    that is refused before its arrays are evaluated: the look at a flag that never changes back (the store is
+    shut down, the writer is dead), or the lock section of `StoreState.refuse` (it is full).
 load, has
     The lock section that looks the key up. A `load` that then finds its file gone looks again: whatever
     removed it (a cleanup, a newer save) is in the tables by then. If the key still has that generation,
@@ -76,6 +79,12 @@ G1
     first, the writer's rename fails for want of its source; had it come before, the second removed its
     result. The name belongs to this generation, so the unlink hits nothing else. The directory is renamed
     rather than the file, because a rename of the file would wait for the write that is stuck.
+
+    A cleanup that is interrupted (Ctrl-C, or what a signal handler raises) makes all of what it covers
+    unreachable or nothing, and what an interrupted call has taken out of `current` is in another table by
+    then: `StoreState.settle` goes on with it at the next save, cleanup or step of the writer. Files that it
+    was to remove stay, in the table of those that leave, until the next cleanup that covers them. A save that
+    is interrupted was accepted or was not: `has` tells.
 G2
     The first thing the writer does when its operation returns is to look at the phase. For *cancelled* it
     removes its file. When a cleanup has given up on it, it takes the staging directory away itself, for the
@@ -83,8 +92,9 @@ G2
     last name, and goes on in a new one.
 G3
     Accepted means in `current` with its payload, and the payload is let go only by `wrote` (the file is
-    whole, closed and renamed), by being superseded, or by a cleanup. A failed write keeps both. A directory
-    that vanished is made anew, and the write tried once more.
+    whole, closed and renamed), by being superseded, or by a cleanup. A failed write keeps both, and so does
+    one of what no file gives back as it was: see `codec`. A directory that vanished is made anew, and the
+    write tried once more.
 G4
     `current` has the newest. An older file is removed only when the newer one is on disk, and by its own
     name.
@@ -107,12 +117,16 @@ G10
 G11
     A session is removed only by who holds the lock (flock) of its directory and finds that under its name;
     see `layout`. Its name is never used again. The kernel drops the lock when the process ends, however it
-    ends; a child that was forked lets go of it as it begins.
+    ends; a child that was forked lets go of it as it begins, and of the file that is being written.
 G12
-    No name on disk comes from an id. Files are made with O_EXCL and O_NOFOLLOW in directories of the owner.
+    No name on disk comes from an id. Files are made with O_EXCL and O_NOFOLLOW in directories of the owner;
+    one of another user is refused. A session is removed by the descriptor that has its lock, not by its path,
+    so that a link in place of a directory above loses nobody's files; nor is a session begun behind a link
+    that was not there at the start.
 G13
     Whatever ends the loop of the writer is caught, told to the tables, and refuses saves from then on. What
-    was accepted stays loadable from memory, and cleanups do their own work.
+    was accepted stays loadable from memory, and cleanups do their own work. What is in hand has its names
+    already, so that there is always something to remove it by.
 G14
     The points above, each inside its call, on tables that are changed under one lock.
 
@@ -120,9 +134,11 @@ Limits: a process that was forked must not use the store of its parent, for it h
 signal handler or a finalizer of the caller call the store, for what they interrupt may hold its lock. Files
 are not synced to the device: they are ephemeral, and the next start sweeps them. At the exit of a process
 without `shutdown` its files stay until then. `base_dir` must be on a file system that locks directories. MLX
-lets an array keep a buffer that is up to 16 KB larger than the array, and these bytes are not counted. A
-program that writes into an array's buffer behind MLX's back (through `memoryview` or NumPy) changes what was
-saved, as long as it is not on disk.
+lets an array keep a buffer that is up to 16 KB larger than the array, and these bytes are not counted, nor
+are texts, numbers and containers. MLX keeps a thread of the system for every thread that has evaluated
+anything, also when that one has ended: save and load from a fixed set of threads. A program that writes into
+an array's buffer behind MLX's back (through `memoryview` or NumPy) changes what was saved, as long as it is
+not on disk.
 """
 
 from __future__ import annotations

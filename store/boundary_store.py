@@ -290,6 +290,8 @@ class BoundarySnapshotStore:
 
 def _key(request_id: object, token_count: object) -> tuple[str, int] | None:
     """Return a key as plain values, for under the lock runs no code of a caller's class; None: it is none."""
+    if type(request_id) is str and type(token_count) is int:
+        return request_id, token_count
     if isinstance(request_id, str) and isinstance(token_count, int) and not isinstance(token_count, bool):
         return str.__str__(request_id), int.__int__(token_count)
     return None

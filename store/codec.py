@@ -127,8 +127,6 @@ def _brief(value: object) -> str:
 
 
 def _name(key: object) -> str:
-    if type(key) is str:
-        return key
     if isinstance(key, str):
         return str.__str__(key)
     raise SnapshotError(f"has the key {_brief(key)}: keys are strings")
