@@ -16,7 +16,7 @@ from schedule_explorer.interposition.context import atomic, virtual
 from schedule_explorer.interposition.descriptors import changed, opening, release, touched
 from schedule_explorer.interposition.faults import perform_or_fault
 from schedule_explorer.interposition.file_calls import Call, Record, run
-from schedule_explorer.interposition.file_steps import distinct
+from schedule_explorer.interposition.file_steps import distinct, stale
 from schedule_explorer.interposition.paths import real, world_of
 from schedule_explorer.operations import READ, WRITE, Operation
 from schedule_explorer.runtime import Execution
@@ -95,6 +95,7 @@ def _readall(self: Any) -> Any:
         return run(record, "readall", lambda: _readall(self))
     if _FileIO.closed.__get__(self):
         return _FileIO.readall(self)
+    _look_stale(record)
     parts: list[bytes] = []
     while True:
         # The end is found by a read of its own, as in C.
@@ -103,6 +104,12 @@ def _readall(self: Any) -> Any:
         if not part:
             return b"".join(parts) if parts else part
         parts.append(part)
+
+
+def _look_stale(record: Record) -> None:
+    """Note that a file object goes down to a descriptor that was closed behind its back."""
+    if record.fd not in world_of(record.execution).descriptors:
+        stale(record.execution, record.fd)
 
 
 def _close(self: Any) -> Any:
@@ -114,6 +121,7 @@ def _close(self: Any) -> Any:
     call = record.call
     assert call is not None
     if not _FileIO.closed.__get__(self) and _FileIO.closefd.__get__(self):
+        _look_stale(record)
         world = world_of(record.execution)
         description = world.descriptors.get(record.fd)
         if description is not None and description in world.locks.get(description.inode, ()):

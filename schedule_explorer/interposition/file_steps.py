@@ -10,6 +10,8 @@ import sysconfig
 from collections.abc import Callable, Collection
 from typing import Any
 
+import greenlet
+
 from schedule_explorer.errors import UncontrolledCallError
 from schedule_explorer.interposition.faults import perform_or_fault
 from schedule_explorer.operations import WRITE, Access, Accesses, Key, Operation
@@ -48,7 +50,12 @@ def is_path(path: Any) -> bool:
 def stale(execution: Execution, fd: int) -> None:
     """Note that a descriptor is used that is closed: for real its number may be another file's by now."""
     if fd >= BASE:
-        where = site_text(user_frames(sys._getframe(1), 50))
+        frames = user_frames(sys._getframe(1), 50)
+        below = greenlet.getcurrent().parent
+        if not frames and below is not None:
+            # Within a call on a file object, which runs in a greenlet of its own.
+            frames = user_frames(below.gr_frame, 50)
+        where = site_text(frames)
         execution.trace.unmodelled.add(
             f"a descriptor that is closed is used at {where}, and numbers are used again for real"
         )

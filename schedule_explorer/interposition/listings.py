@@ -75,9 +75,7 @@ class Entry:
 
 
 class Scan:
-    """What `os.scandir` returns: all entries, sorted by name, read when the first one is asked for.
-
-    Where its thread has done nothing else meanwhile, that belongs to the call; else it is a step.
+    """What `os.scandir` returns: all entries, sorted by name, read in a step when the first one is asked for.
 
     Arguments:
         scan: the real one.
@@ -90,8 +88,6 @@ class Scan:
         self._scan = scan
         self._directory = directory
         self._fd = fd
-        thread = execution.current
-        self._event = -1 if thread is None else thread.event
         self._entries: list[Entry] | None = None
         self._at = 0
 
@@ -112,8 +108,7 @@ class Scan:
 
     def __next__(self) -> Entry:
         if self._entries is None:
-            thread = self._execution.current
-            if virtual() is not self._execution or (thread is not None and thread.event == self._event):
+            if virtual() is not self._execution:
                 self._entries = self._read()
             else:
                 accesses = ((("listing", world_of(self._execution).inode(self._directory)), READ),)
@@ -153,7 +148,8 @@ def _scan(kind: str, execution: Execution, path: Any, answer: Callable[[os.stat_
         if status is None or not stats.S_ISDIR(status.st_mode):
             return real[kind](path)
         inode = world_of(execution).inode(status)
-        operation.accesses = distinct([*accesses, (("listing", inode), READ)])
+        if kind == "listdir":
+            operation.accesses = distinct([*accesses, (("listing", inode), READ)])
         return answer(status)
 
     return step(kind, where, perform, execution)

@@ -7,7 +7,8 @@ import threading
 from typing import Any
 
 from schedule_explorer.interposition.context import virtual
-from schedule_explorer.interposition.thread_state import end_thread, note_start
+from schedule_explorer.interposition.thread_state import STARTED, forget_locals
+from schedule_explorer.operations import ADD, Operation
 
 _real_start: Any = _thread.start_new_thread
 
@@ -27,13 +28,17 @@ def _start_new_thread(function: Any, args: Any, kwargs: Any = None) -> int:
         try:
             function(*args, **(kwargs or {}))
         finally:
-            end_thread(execution)
+            forget_locals(execution)
 
-    spawned = execution.spawn(execution.current, getattr(function, "__name__", "thread"), run)
-    # Such threads do not keep a program from ending.
-    spawned.daemon = True
-    note_start(execution)
-    return spawned.ident
+    name = getattr(function, "__name__", "thread")
+
+    def perform(operation: Operation) -> int:
+        spawned = execution.spawn(execution.current, name, run)
+        # Such threads do not keep a program from ending.
+        spawned.daemon = True
+        return spawned.ident
+
+    return execution.step(Operation("thread.start", name, perform, accesses=((STARTED, ADD),)))  # type: ignore[no-any-return]
 
 
 PATCHES: list[tuple[object, str, Any]] = [

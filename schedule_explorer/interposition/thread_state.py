@@ -7,13 +7,11 @@ import threading
 from typing import Any
 
 from schedule_explorer.interposition.locals import forget_thread
-from schedule_explorer.operations import ADD, READ, Accesses, Key, merge
+from schedule_explorer.operations import ADD, WRITE, Accesses, Key
 from schedule_explorer.runtime import Execution, VirtualThread
 
-#: added to by a step that starts a thread, read by whoever asks which threads have been started
+#: added to by every start of a thread, read by whoever asks which threads there are
 STARTED: Key = ("threads", "started")
-_ADDED: Accesses = ((STARTED, ADD),)
-_READ: Accesses = ((STARTED, READ),)
 #: default names count on from here in a thread that is not the first one, times its number
 _APART = 1000
 
@@ -110,23 +108,20 @@ def number(execution: Execution, what: str) -> int:
     return counts[tid] + _APART * tid
 
 
-def end_thread(execution: Execution) -> None:
-    """Let go of what the present thread kept; its last act."""
+def forget_locals(execution: Execution) -> None:
+    """Let go of what the present thread kept in thread-local objects; its last act but for its end."""
     thread = execution.current
-    if thread is not None:
-        thread.python_thread = None
-        if "locals" in execution.state:
-            forget_thread(execution, thread.path)
+    if thread is not None and "locals" in execution.state:
+        forget_thread(execution, thread.path)
 
 
-def note_start(execution: Execution) -> None:
-    """Say that the present step has started a thread."""
-    event = execution.trace.events[-1]
-    if _ADDED[0] not in event.accesses:
-        event.accesses = merge(event.accesses, _ADDED)
+def start_key(thread: Any) -> Key:
+    """Return what the start of a thread object writes; one that was not made in the body shares `STARTED`."""
+    found: Key = thread.__dict__.get("_explorer_key", STARTED)
+    return found
 
 
-def observe(execution: Execution) -> Accesses:
-    """Return what an operation accesses that can tell which threads have been started."""
-    execution.trace.nested = True
-    return _READ
+def starting(thread: Any) -> Accesses:
+    """Return what the start of a thread object touches, at most."""
+    key = start_key(thread)
+    return ((STARTED, WRITE),) if key is STARTED else ((key, WRITE), (STARTED, ADD))

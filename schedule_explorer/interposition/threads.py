@@ -1,8 +1,9 @@
 """threading.Thread: the class stays, what it does becomes that of virtual threads.
 
-Starting a thread is no operation, but it can be seen (`enumerate`, `is_alive` on a thread that another one
-starts): the step that starts it adds to `STARTED`, and whoever looks reads that. A step that looks says so
-by marking the trace as nested, since steps do not know beforehand whether they will start a thread.
+A start and an end are steps of their own, for they can be seen: who looks at a thread object that another
+thread starts (`is_alive`, `join`, a second `start`) reads the key of that object, `enumerate` `STARTED`,
+and whoever asks whether a thread has ended reads the key of its end. The starter itself, and a `join` without
+a time limit, see nothing but order.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ from schedule_explorer.interposition import futures, raw_threads
 from schedule_explorer.interposition.context import virtual
 from schedule_explorer.interposition.mutexes import check_wait, hard, limit_of
 from schedule_explorer.interposition.thread_state import (
+    STARTED,
     Handle,
     Started,
-    end_thread,
-    note_start,
+    forget_locals,
     number,
-    observe,
     python_thread_of,
     root_thread,
+    start_key,
+    starting,
     virtual_of,
 )
 from schedule_explorer.operations import READ, Accesses, Operation
@@ -62,7 +64,8 @@ def _init(
     self._stderr = sys.stderr
     self._invoke_excepthook = None
     if "_explorer_hash" not in self.__dict__:
-        self._explorer_hash = hash(execution.new_id())
+        self._explorer_key = ("thread", *execution.new_id())
+        self._explorer_hash = hash(self._explorer_key[1:])
     self._initialized = True
 
 
@@ -73,20 +76,22 @@ def _start(self: threading.Thread) -> None:
         return
     if not getattr(self, "_initialized", False):
         raise RuntimeError("thread.__init__() not called")
-    if virtual_of(execution, self) is not None:
-        raise RuntimeError("threads can only be started once")
     held = self.__dict__.get("_explorer_thread")
-    if held is not None:
+    if held is not None and virtual_of(execution, self) is None:
         raise DivergenceError(
             f"thread {self.name!r} was started in an earlier execution: make it in every run of the body"
         )
-    if self._started.is_set():  # type: ignore[attr-defined]
-        raise RuntimeError("threads can only be started once")
-    spawned = execution.spawn(execution.current, self.name, _run_of(self, execution))
-    spawned.daemon = self.daemon
-    spawned.python_thread = self
-    self.__dict__["_explorer_thread"] = spawned
-    note_start(execution)
+
+    def perform(operation: Operation) -> None:
+        if self._started.is_set():  # type: ignore[attr-defined]
+            operation.accesses = ((start_key(self), READ),)
+            raise RuntimeError("threads can only be started once")
+        spawned = execution.spawn(execution.current, self.name, _run_of(self, execution))
+        spawned.daemon = self.daemon
+        spawned.python_thread = self
+        self.__dict__["_explorer_thread"] = spawned
+
+    execution.step(Operation("thread.start", self.name, perform, accesses=starting(self)))
 
 
 def _hook(arguments: Any, /) -> None:
@@ -110,7 +115,7 @@ def _run_of(thread: threading.Thread, execution: Execution) -> Callable[[], None
         finally:
             # Nothing of a thread that ended keeps its objects alive.
             del thread
-            end_thread(execution)
+            forget_locals(execution)
 
     return run
 
@@ -149,7 +154,11 @@ def _join(self: threading.Thread, timeout: Any = None) -> None:
             raise RuntimeError("cannot join thread before it is started")
         if sure and other.finished:
             operation.accesses = started
-            execution.order_after(other.event)
+            if started:
+                # Before its start it would not have waited for the end, but refused.
+                execution.enabled_by(other.event)
+            else:
+                execution.order_after(other.event)
         else:
             # Only a timed join can tell whether the thread has ended: that is a race with its end.
             operation.accesses = (*started, (other.end_key, READ))
@@ -192,7 +201,7 @@ def _seen_from(thread: threading.Thread, execution: Execution) -> Accesses:
     assert current is not None
     if other is not None and (other is current or current.path == other.path[:-1] or not other.path):
         return ()
-    return observe(execution)
+    return ((start_key(thread), READ),)
 
 
 def _is_alive(self: threading.Thread) -> bool:
@@ -271,7 +280,7 @@ def _enumerate() -> list[threading.Thread]:
     execution = virtual()
     if execution is None:
         return _real_enumerate()
-    started = observe(execution)
+    started = ((STARTED, READ),)
 
     def perform(operation: Operation) -> list[threading.Thread]:
         others = [thread for thread in execution.threads if thread is not execution.current]

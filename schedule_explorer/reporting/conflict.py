@@ -34,10 +34,12 @@ from dataclasses import dataclass
 
 from schedule_explorer.operations import QUIESCENCE, READ, WRITE, Accesses, Key, dependent
 from schedule_explorer.reporting.switches import Switches
-from schedule_explorer.runtime import Event, Trace
+from schedule_explorer.runtime import Event, Trace, without_ends
 
 #: kinds that only say that a thread or its work is over
-_ENDS = frozenset(("thread.begin", "thread.start", "thread.join", "thread.is_alive", "queue.join"))
+_ENDS = frozenset(
+    ("thread.begin", "thread.start", "thread.join", "thread.is_alive", "thread.end", "queue.join")
+)
 #: what only guards the data
 GUARDS = ("lock.", "condition.", "semaphore.")
 #: (a wrote, b wrote, c wrote): interleavings that no serial order explains
@@ -99,7 +101,7 @@ def observing_tail(trace: Trace) -> set[int]:
     """
     tail: set[int] = set()
     for tid, error in trace.errors:
-        own = [event for event in trace.events if event.tid == tid]
+        own = without_ends(event for event in trace.events if event.tid == tid)
         if own and own[-1].note == type(error).__name__:
             continue
         for event in reversed(own):

@@ -16,28 +16,34 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 
 from schedule_explorer.reporting.conflict import contested
-from schedule_explorer.runtime import Event, Trace
+from schedule_explorer.runtime import Event, Trace, without_ends
 
+#: operations on files whose names have a dot
+_FILES = ("file.", "scandir.")
 #: operations that are no file operations though their names have no dot
 _NO_FILE = frozenset(("load", "store", "update", "sleep"))
+#: the first and the last step of a thread
+_EDGES = frozenset(("thread.begin", "thread.end"))
 #: a note of these is a value, not an outcome
 VALUES = frozenset(("store", "update"))
 
 
 def pinned(event: Event, marks: Collection[int]) -> bool:
     """Say whether an operation must have a row of its own whatever is around it."""
-    return event.index in marks or event.expired or bool(event.note and event.kind not in VALUES)
+    told = bool(event.note and event.kind not in VALUES)
+    return told or event.index in marks or event.expired or event.kind == "thread.start"
 
 
 def fold(trace: Trace, marks: Collection[int]) -> list[list[Event]]:
     """Divide the operations of `trace` into rows: one event, or several that are folded.
 
-    `thread.begin` is not an operation that anyone wrote; it has a row only where a thread failed before
-    its first operation.
+    Nobody wrote `thread.begin` and `thread.end`: the one has a row only where a thread failed before its
+    first operation, the other where it is marked.
     """
-    last = {event.tid: event.index for event in trace.events}
+    written = without_ends(trace.events)
+    last = {event.tid: event.index for event in written}
     failed = {last[tid] for tid, _ in trace.errors if tid in last}
-    events = [event for event in trace.events if event.kind != "thread.begin" or event.index in failed]
+    events = [event for event in trace.events if event.kind not in _EDGES or event.index in {*failed, *marks}]
     free = {event.index for event in events if not pinned(event, {*marks, *failed})}
     quiet = free - contested(events)
     rows: list[list[Event]] = []
@@ -56,7 +62,7 @@ def folded_call(row: list[Event]) -> bool:
 
 def file_operation(event: Event) -> bool:
     """Say whether an operation is a call on files."""
-    return event.kind.startswith("file.") or ("." not in event.kind and event.kind not in _NO_FILE)
+    return event.kind.startswith(_FILES) or ("." not in event.kind and event.kind not in _NO_FILE)
 
 
 def _split_groups(calls: list[list[Event]], quiet: Collection[int]) -> Iterator[list[Event]]:

@@ -30,12 +30,12 @@ from schedule_explorer.reporting import names as naming
 from schedule_explorer.reporting.conflict import GUARDS, Conflict, observing_tail
 from schedule_explorer.reporting.names import Names
 from schedule_explorer.reporting.waits import wait_cycle
-from schedule_explorer.runtime import Event, Frames, Trace
+from schedule_explorer.runtime import Event, Frames, Trace, without_ends
 
 #: operations whose only purpose is to know something
 _LOOKS = frozenset((
     "access", "event.is_set", "file.closed", "fstat", "listdir", "load", "queue.empty", "queue.full",
-    "queue.qsize", "scandir", "stat",
+    "queue.qsize", "scandir", "scandir.read", "stat",
 ))  # fmt: skip
 _RENAMES = ("rename", "replace")
 #: keys that say that a thread is over, and what else is in a directory
@@ -146,7 +146,7 @@ def _split_section(trace: Trace, conflict: Conflict, names: Names) -> Pattern | 
 
 def _use_after_cleanup(trace: Trace, conflict: Conflict, names: Names) -> Pattern | None:
     for tid, error in trace.errors:
-        use = next((event for event in reversed(trace.events) if event.tid == tid), None)
+        use = next((event for event in reversed(without_ends(trace.events)) if event.tid == tid), None)
         if use is None:
             continue
         cleanup = None
@@ -207,7 +207,7 @@ def _publish_before_ready(trace: Trace, conflict: Conflict, names: Names) -> Pat
 
 def _missed(trace: Trace, tid: int, error: BaseException) -> Event | None:
     """Return the step whose outcome thread `tid` failed of: its last one, if that only read or raised."""
-    last = next((event for event in reversed(trace.events) if event.tid == tid), None)
+    last = next((event for event in reversed(without_ends(trace.events)) if event.tid == tid), None)
     if last is None or not (last.index in observing_tail(trace) or _raised(trace, last)):
         return None
     return last if last.note == type(error).__name__ or last.kind in _LOOKS else None
@@ -267,7 +267,7 @@ def _previous(events: list[Event], tid: int) -> Event | None:
 
 def _raised(trace: Trace, event: Event) -> bool:
     """Say whether `event` is the step that raised the error of its thread."""
-    if any(other.tid == event.tid for other in trace.events[event.index + 1 :]):
+    if any(other.tid == event.tid for other in without_ends(trace.events[event.index + 1 :])):
         return False
     return any(tid == event.tid and event.note == type(error).__name__ for tid, error in trace.errors)
 

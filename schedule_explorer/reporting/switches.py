@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from schedule_explorer.operations import READ
 from schedule_explorer.reporting.names import Names
-from schedule_explorer.runtime import Event, Trace
+from schedule_explorer.runtime import Event, Trace, without_ends
 
 #: operations that may have to wait; every other kind runs whenever it is chosen
 _WAITS = ("lock.acquire", "condition.wake", "condition.timed_wake", "queue.get", "queue.put", "queue.join",
@@ -47,7 +47,7 @@ class Switches:
         self._names = names
         self._following: dict[int, Event] = {}
         self._last: dict[int, Event] = {}
-        for event in trace.events:
+        for event in without_ends(trace.events):
             previous = self._last.get(event.tid)
             if previous is not None:
                 self._following[previous.index] = event
@@ -56,7 +56,7 @@ class Switches:
         self._failed = {tid for tid, _ in trace.errors}
 
     def last(self, tid: int) -> Event | None:
-        """Return the last event of a thread."""
+        """Return the last event of a thread but for its end."""
         return self._last.get(tid)
 
     def following(self, event: Event) -> Event | None:

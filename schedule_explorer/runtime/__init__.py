@@ -3,7 +3,15 @@
 from schedule_explorer.runtime.choices import Choice, Chooser
 from schedule_explorer.runtime.execution import Execution, current_execution
 from schedule_explorer.runtime.threads import ThreadEnd, VirtualThread
-from schedule_explorer.runtime.trace import Blocked, Event, Frames, Trace, site_text, user_frames
+from schedule_explorer.runtime.trace import (
+    Blocked,
+    Event,
+    Frames,
+    Trace,
+    site_text,
+    user_frames,
+    without_ends,
+)
 
 __all__ = [
     "Blocked",
@@ -18,4 +26,5 @@ __all__ = [
     "current_execution",
     "site_text",
     "user_frames",
+    "without_ends",
 ]

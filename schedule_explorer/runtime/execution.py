@@ -146,7 +146,6 @@ class Execution:
         self.threads.append(thread)
         self._alive.append(thread)
         self.by_tid[tid] = thread
-        self.trace.end_keys[tid] = thread.end_key
         names = self.trace.thread_names
         while len(names) <= tid:
             names.append("")
@@ -163,6 +162,7 @@ class Execution:
             self._perform(thread, thread.pending)
             target, thread.target = thread.target, None
             target()
+            target = None
         except ThreadEnd:
             pass
         except SystemExit as error:
@@ -180,14 +180,32 @@ class Execution:
                 self.trace.errors.append((thread.tid, error))
         finally:
             target = None
+            try:
+                self._end(thread)
+            finally:
+                thread.finished = True
+                thread.pending = thread.greenlet = thread.python_thread = None
+                self._alive.remove(thread)
+
+    def _end(self, thread: VirtualThread) -> None:
+        """Take the last step of a thread: only from here on does it count as ended for others."""
+        if self.ending:
+            return
+
+        def perform(operation: Operation) -> None:
             thread.finished = True
-            thread.pending = thread.greenlet = None
-            self._alive.remove(thread)
-            if not self.ending:
-                # The end belongs to the thread's last step: nothing happens in between.
-                last = self.trace.events[thread.event]
-                last.accesses = merge(last.accesses, ((thread.end_key, WRITE),))
-                self._waits.activity = len(self.trace.events) - 1
+
+        if thread.poll is not None:
+            # It comes back to no wait; whatever it did since the last one may let others go on.
+            thread.poll = None
+            thread.poll_frames = []
+            self._waits.activity = max(self._waits.activity, thread.event)
+        try:
+            self.step(Operation("thread.end", thread.name, perform, accesses=((thread.end_key, WRITE),)))
+        except ThreadEnd:
+            pass
+        except ExplorerError as error:
+            self._abort(error)
 
     def stop(self, error: _Error) -> _Error:
         """Stop the exploration: a program that swallows `error`, which is returned, gets to no verdict."""

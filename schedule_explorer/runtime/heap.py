@@ -23,11 +23,16 @@ import weakref
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from contextvars import copy_context
-from functools import partial
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import lru_cache, partial
+from operator import attrgetter
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import (
+    AsyncGeneratorType,
     BuiltinMethodType,
     CellType,
+    CoroutineType,
     FrameType,
     FunctionType,
     GeneratorType,
@@ -42,6 +47,8 @@ from schedule_explorer.runtime.belonging import HEAP_TYPE, globals_of, of_the_pr
 from schedule_explorer.runtime.trace import BOTTOM
 
 ATOMS = frozenset((int, float, str, bytes, bool, complex, type(None)))
+#: of these, one that equals another may not be the same
+_ALIKE = frozenset((float, bool, complex))
 #: a path never changes, though it keeps its own text once that was asked for
 PATHS = (PurePosixPath, PureWindowsPath, type(Path()))
 _OPAQUE: tuple[type, ...] = (
@@ -135,6 +142,8 @@ def _note(found: dict[int, object], waiting: list[Any], key: int, content: list[
         # Never by isinstance or getattr: a proxy of the program would run code of its own.
         kind = type(part)
         if kind in ATOMS:
+            if kind in _ALIKE:
+                content[place] = (kind, repr(part))
             continue
         parts_of = known.get(kind)
         if parts_of is None:
@@ -287,7 +296,8 @@ def _function(value: Any) -> list[Any]:
 def _class(value: Any) -> list[Any]:
     if not of_the_program(value):
         return []
-    return [held for name, held in list(vars(value).items()) if name not in _NOT_HELD] + list(value.__bases__)
+    held = [held for name, held in list(vars(value).items()) if name not in _NOT_HELD]
+    return [*held, type(value), *value.__bases__]
 
 
 def _module(value: Any) -> list[Any]:
@@ -298,12 +308,17 @@ def _module(value: Any) -> list[Any]:
     return [held for name, held in list(state.items()) if str(name)[:2] != "__"]
 
 
-def _generator(value: Any) -> list[Any]:
-    """Return where a generator stands, and its variables; one that runs is among the frames."""
-    if value.gi_running:
-        return [True]
-    frame = value.gi_frame
-    return [None] if frame is None else [frame.f_lasti, *frame.f_locals.values()]
+def _suspended(prefix: str) -> Callable[[Any], list[Any]]:
+    """List where a generator (``gi_``) or a coroutine stands, and its variables."""
+    running, of_frame = attrgetter(f"{prefix}running"), attrgetter(f"{prefix}frame")
+
+    def listing(value: Any) -> list[Any]:
+        if running(value):
+            return [True]  # it is among the frames
+        frame = of_frame(value)
+        return [None] if frame is None else [frame.f_lasti, *frame.f_locals.values()]
+
+    return listing
 
 
 def _reduced(value: Any) -> list[Any]:
@@ -376,7 +391,12 @@ _LISTINGS: list[tuple[Any, Callable[[Any], list[Any]]]] = [
     (_METHODS, lambda value: [value.__name__, value.__self__]),
     ((CellType,), _cell),
     ((ModuleType,), _module),
-    ((GeneratorType,), _generator),
+    # They never change, but another one may come to the address of one that is gone.
+    ((date, datetime, time, timedelta, Decimal, range, slice), _reduced),
+    ((GeneratorType,), _suspended("gi_")),
+    ((CoroutineType,), _suspended("cr_")),
+    ((AsyncGeneratorType,), _suspended("ag_")),
+    ((type(lru_cache(len)),), lambda value: [*value.cache_info(), value.__wrapped__]),
     ((staticmethod, classmethod), lambda value: [value.__func__]),
     ((property,), lambda value: [value.fget, value.fset, value.fdel]),
     (_COPYING, _copied),

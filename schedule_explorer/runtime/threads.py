@@ -53,7 +53,7 @@ class VirtualThread:
         self.tid = tid
         self.path = path
         self.name = name
-        #: written by the last event of the thread, read by whoever asks whether it is alive
+        #: written by the last step of the thread, read by whoever asks whether it is alive
         self.end_key: Key = ("end", path)
         self.daemon = False
         #: the greenlet that it runs in, from its first step to its last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any
@@ -23,6 +24,7 @@ class Event:
 
     Arguments:
         index: place in the trace.
+        now: virtual time of its thread after it, in seconds.
         accesses: what it touched, as performed.
         order: indices of events that come before it and could not come after it: the previous event of
             its thread, the end of a joined thread, the notify that woke it.
@@ -51,6 +53,7 @@ class Event:
     note: str = ""
     frames: Frames = ()
     expired: bool = False
+    now: float = 0.0
     _bound: Accesses | None = ()
 
     def __init__(
@@ -124,8 +127,6 @@ class Trace:
     tids: dict[tuple[int, ...], int] = field(default_factory=dict)
     #: an operation ran within the step of another: what a step touches is then not known beforehand
     nested: bool = False
-    #: by tid, the key written by the last event of a thread
-    end_keys: dict[int, Key] = field(default_factory=dict)
     #: True when the strategy cut the execution off
     cut: bool = False
     #: a thread is blocked for ever
@@ -141,6 +142,11 @@ class Trace:
     def failed(self) -> bool:
         """Something in this execution is a failure of the program."""
         return bool(self.errors or self.deadlock or self.leaked)
+
+
+def without_ends(events: Iterable[Event]) -> list[Event]:
+    """Return the events that some code of the program did: the end of a thread is a step that none did."""
+    return [event for event in events if event.kind != "thread.end"]
 
 
 #: code of the functions below which no frame belongs to a virtual thread

@@ -185,9 +185,7 @@ class Waits:
         now = thread.now
         if len(event.order) > 1 or event.enabled_by:  # the first one is of the thread itself
             for index in (*event.order, *event.enabled_by):
-                other = self._by_tid[self._trace.events[index].tid]
-                if other is not thread and other.finished:
-                    now = max(now, other.now)
+                now = max(now, self._trace.events[index].now)
         key_time = self._key_time
         for key, mode in event.accesses:
             times = key_time.get(key)
@@ -205,4 +203,4 @@ class Waits:
             times = key_time[key]
             if times[mode] < now:
                 times[mode] = now
-        thread.now = now
+        thread.now = event.now = now

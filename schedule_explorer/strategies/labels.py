@@ -14,6 +14,8 @@ from schedule_explorer.runtime import Event
 Label = tuple[int, tuple[int, ...]]
 #: (number of options, option taken) for each choice within an operation
 Choices = tuple[tuple[int, int], ...]
+#: steps that mostly come right after the one before: the edges of a thread, which only an onlooker can tell
+AT_ONCE = frozenset(("thread.start", "thread.end"))
 
 
 def label_of(event: Event) -> Label:

@@ -20,12 +20,11 @@ and counted as blocked; the sleep sets always go by what was executed, so no tra
 
 from __future__ import annotations
 
-from schedule_explorer.operations import WRITE
 from schedule_explorer.runtime import Choice, Event, Trace
 from schedule_explorer.strategies.divergence import other_kind, other_options
 from schedule_explorer.strategies.footprints import EVERYTHING, NOTHING, Footprint, Footprints, conflict
 from schedule_explorer.strategies.happens_before import HappensBefore
-from schedule_explorer.strategies.labels import Choices, Label, awake_outcomes, label_of, same_branch
+from schedule_explorer.strategies.labels import AT_ONCE, Choices, Label, awake_outcomes, label_of, same_branch
 from schedule_explorer.strategies.wakeup_tree import Sequence, Step, WakeupNode, insert
 
 #: a sleeping branch: what its operation touched, and the choices within it
@@ -164,11 +163,13 @@ class OptimalDPOR:
     def _free(self, choice: Choice, sleep: Sleep) -> Label | None:
         """Choose beyond the wakeup tree: the newest thread that is awake, a wait that would run out last.
 
-        The algorithm is right for any thread that is awake. With this one workers keep up with whoever gives
-        them work, and nothing expires early but to reverse a race: such executions look like those of an
+        The algorithm is right for any thread that is awake. A start or an end comes right after the step
+        before it, as it mostly does for real. With the newest thread workers keep up with whoever gives them
+        work, and nothing expires early but to reverse a race: such executions look like those of an
         ordinary run, and the races between the last steps, which are reversed first, are those of the work.
         """
         by_tid = choice.execution.by_tid
+        first: Label | None = None
         late: Label | None = None
         for tid in reversed(choice.options):
             asleep = [entry[1] for label, entry in sleep.items() if label[0] == tid] if sleep else ()
@@ -176,11 +177,14 @@ class OptimalDPOR:
             if outcomes is None:
                 continue
             pending = by_tid[tid].pending
-            if pending is None or pending.ready is None or pending.ready():
+            if pending is not None and pending.kind in AT_ONCE:
                 return tid, outcomes
-            if late is None:
+            if pending is None or pending.ready is None or pending.ready():
+                if first is None:
+                    first = tid, outcomes
+            elif late is None:
                 late = tid, outcomes
-        return late
+        return first or late
 
     def _note(self, frame: _Frame, event: Event) -> None:
         """Keep what the operation of a frame did, once its whole step is over."""
@@ -215,9 +219,7 @@ class OptimalDPOR:
             races = hb.blocked_races(blocked)
             if races:
                 touched = footprints(blocked.pending.accesses)
-                most = EVERYTHING if trace.nested else footprints(
-                    (*blocked.pending.accesses, (trace.end_keys[blocked.tid], WRITE))
-                )
+                most = EVERYTHING if trace.nested else touched
                 for e in races:
                     plan(e, Step(count, (blocked.tid, ()), most, touched))
         for event in events:
@@ -232,8 +234,7 @@ class OptimalDPOR:
         """Say what is known of an operation that is to run in a new order."""
         most = EVERYTHING
         if event.bound is not None and not trace.nested:
-            # There it may be the last of its thread.
-            most = self._footprints((*event.bound, (trace.end_keys[event.tid], WRITE)))
+            most = self._footprints(event.bound)
         least = self._footprints(event.bound) if event.exact and event.bound is not None else NOTHING
         return Step(bit, (event.tid, outcomes), most, least)
 

@@ -18,7 +18,7 @@ from schedule_explorer.oracles.history import History, Recorded, precedes
 from schedule_explorer.oracles.linearizability import Specification
 from schedule_explorer.programs.alphabet import Alphabet, Method
 from schedule_explorer.programs.calls import Call
-from schedule_explorer.runtime import Trace, current_execution
+from schedule_explorer.runtime import Trace, current_execution, without_ends
 from schedule_explorer.targets.store_guarantees import (
     OF_TRACE,
     SYMPTOMS,
@@ -285,7 +285,7 @@ def died_at(trace: Trace) -> int | None:
     """Return the last event of a writer that ended with an error, or None."""
     for tid, _ in trace.errors:
         if trace.thread_names[tid] == WRITER:
-            return max(event.index for event in trace.events if event.tid == tid)
+            return max(event.index for event in without_ends(trace.events) if event.tid == tid)
     return None
 
 

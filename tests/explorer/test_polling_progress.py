@@ -13,13 +13,17 @@ from typing import Any
 
 import pytest
 from idle_loops import IDLE
-from polling_loops import LOOPS, ROUNDS
+from more_loops import MORE
+from polling_loops import LOOPS as FIRST
+from polling_loops import ROUNDS
 
 from schedule_explorer import SharedVariable, Verdict, explore
 from schedule_explorer.strategies.optimal_dpor import OptimalDPOR
 from schedule_explorer.strategies.sleep_set_dfs import SleepSetDFS
 
 pytestmark = pytest.mark.usefixtures("interposed_once")
+
+LOOPS = FIRST | MORE
 
 
 def polling(loop: Callable[[Callable[[], Any]], None]) -> Callable[[], None]:

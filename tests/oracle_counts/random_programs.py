@@ -22,6 +22,7 @@ from schedule_explorer import SharedVariable, explore, fresh_dir
 from schedule_explorer.exploration import Result
 from schedule_explorer.interposition.faults import may_fail, may_hang
 from schedule_explorer.strategies import Strategy
+from schedule_explorer.strategies.sleep_set_dfs import SleepSetDFS
 
 Step = tuple[str, ...]
 
@@ -41,7 +42,10 @@ FAMILIES: dict[str, list[tuple[str, ...]]] = {
               ("replace_dir",)],
     "polls": [("pollq",), ("polle",), ("polls",), ("set",), ("put",), ("store",), ("clear",)],
     "threads": [("join",), ("join_timed",), ("alive",), ("sleep",), ("spawn",)],
+    "starts": [("begin",), ("begin_alive",), ("begin_join",), ("begin_ident",), ("count",)],
 }
+#: steps whose outcome may be another one before a thread has started, or has ended
+_LOOKS = frozenset(("join", "join_timed", "alive", *(step[0] for step in FAMILIES["starts"])))
 
 
 _FAULTS: dict[str, Callable[[], None]] = {
@@ -59,6 +63,12 @@ class Program:
     threads: tuple[tuple[Step, ...], ...]
     tree: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+
+
+def enumeration(program: Program) -> SleepSetDFS:
+    """Enumerate without any reduction; starts and ends apart only where the program looks at threads."""
+    looks = any(step[0] in _LOOKS for steps in program.threads for step in steps)
+    return SleepSetDFS(reduce=False, at_once=not looks)
 
 
 def generate(random: Random, families: tuple[str, ...] | None = None, *, faults: bool = False) -> Program:
@@ -112,6 +122,8 @@ class _Runner:
         self.events = [threading.Event(), threading.Event()]
         self.semaphores = [threading.Semaphore(1), threading.Semaphore(2)]
         self.bounded_semaphore = threading.BoundedSemaphore(1)
+        #: started by who is first
+        self.late = [threading.Thread(target=lambda: self.variables[1].store(7)) for _ in range(2)]
         self.notes: list[list[str]] = [[] for _ in program.threads]
         for name in program.faults:
             _FAULTS[name]()
@@ -350,6 +362,21 @@ class _Runner:
         thread.start()
         if b == "0":
             thread.join()
+
+    def do_begin(self, i: int, a: str, b: str) -> Any:
+        self.late[int(a)].start()
+
+    def do_begin_alive(self, i: int, a: str, b: str) -> Any:
+        return self.late[int(a)].is_alive()
+
+    def do_begin_join(self, i: int, a: str, b: str) -> Any:
+        return self.late[int(a)].join()
+
+    def do_begin_ident(self, i: int, a: str, b: str) -> Any:
+        return self.late[int(a)].ident is None
+
+    def do_count(self, i: int, a: str, b: str) -> Any:
+        return threading.active_count()
 
 
 def body_of(program: Program, finals: set[str], names: list[int] | None = None) -> Callable[[], None]:

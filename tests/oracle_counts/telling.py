@@ -7,12 +7,11 @@ from random import Random
 from typing import Any
 
 import literature
-from random_programs import ended, generate, outcome
+from random_programs import ended, enumeration, generate, outcome
 
 from schedule_explorer import explore
 from schedule_explorer.errors import ExplorerError
 from schedule_explorer.strategies.optimal_dpor import OptimalDPOR
-from schedule_explorer.strategies.sleep_set_dfs import SleepSetDFS
 
 LIMITS: dict[str, Any] = {"max_executions": 400, "time_limit": 2.0}
 
@@ -23,7 +22,7 @@ def told_by_random_programs(families: tuple[str, ...], seeds: range) -> bool:
         program = generate(Random(seed), families)
         dpor = OptimalDPOR()
         try:
-            plain, states = outcome(program, SleepSetDFS(reduce=False), **LIMITS)
+            plain, states = outcome(program, enumeration(program), **LIMITS)
             if not ended(plain, **LIMITS):
                 continue
             # No strategy needs more executions than the plain enumeration: to be stopped would tell as well.

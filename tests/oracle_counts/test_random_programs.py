@@ -14,7 +14,7 @@ from figures import leave
 from gates import gates_declared
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
-from random_programs import FAMILIES, Program, ended, generate, outcome
+from random_programs import FAMILIES, Program, ended, enumeration, generate, outcome
 
 from schedule_explorer.strategies.optimal_dpor import OptimalDPOR
 from schedule_explorer.strategies.sleep_set_dfs import SleepSetDFS
@@ -47,7 +47,7 @@ def check(program: Program, family: str) -> None:
         assert finals == slept_finals
     limits["max_executions"] = 5 * LIMIT
     with gates_declared():
-        plain, plain_finals = outcome(program, SleepSetDFS(reduce=False), **limits)
+        plain, plain_finals = outcome(program, enumeration(program), **limits)
     assert plain_finals <= finals
     if ended(plain, **limits):
         event("enumerated in full")

@@ -230,7 +230,10 @@ PROGRAMS: dict[str, Program] = {
         orphan, [(0, "queue.get_nowait"), (1, "open"), (0, "thread.join"), (1, None)],
     ),
     "exception_in_thread": Program(vanished, [(0, "thread.join"), (1, "rename"), (2, None), (1, None)]),
-    "notify": Program(wrong_waiter, [(1, "condition.wake"), (2, "condition.wake"), (0, None)], {"notify": 1}),
+    "notify": Program(
+        wrong_waiter,
+        [(0, "lock.acquire"), (1, "condition.wake"), (2, "condition.wake"), (0, None)], {"notify": 1},
+    ),
     "timed_wait": Program(impatient, [(0, None)]),
     "contended": Program(contended, [(0, "thread.join"), (1, "store"), (2, None), (1, None)]),
     "lost_wakeup": Program(lost_wakeup, [(0, "lock.acquire"), (1, None), (0, None)]),

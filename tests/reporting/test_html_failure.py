@@ -102,10 +102,13 @@ def test_the_rows_tell_what_the_text_tells() -> None:
     data = data_of(failure)
     told = [(data.lanes[row.lane], row.text, row.note, row.mark) for row in data.rows if row.step >= 0]
     assert told == [
-        ("main", "starts", "", 0), ("first", "starts", "", 0), ("first", "load counter", "", 1),
+        ("main", "starts", "", 0), ("main", "thread.start first", "", 0),
+        ("main", "thread.start second", "", 0),
+        ("first", "starts", "", 0), ("first", "load counter", "", 1),
         ("second", "starts", "", 0), ("second", "load counter", "", 0), ("second", "store counter", "1", 2),
-        ("first", "store counter", "1", 0), ("main", "thread.join first", "", 0),
-        ("main", "thread.join second", "", 0), ("main", "load counter", "", 0),
+        ("second", "ends", "", 0), ("first", "store counter", "1", 0), ("first", "ends", "", 0),
+        ("main", "thread.join first", "", 0), ("main", "thread.join second", "", 0),
+        ("main", "load counter", "", 0), ("main", "ends", "", 0),
     ]
     remarks = [(data.lanes[lane], text, row.error) for row in data.rows for lane, text in row.remarks.items()]
     assert ("first", "preempted before store", False) in remarks

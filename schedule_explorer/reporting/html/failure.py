@@ -13,7 +13,7 @@ from schedule_explorer.reporting.folding import VALUES, pinned
 from schedule_explorer.reporting.html.edges import Edge, direct, lay_out
 from schedule_explorer.reporting.html.pages import page, printable
 from schedule_explorer.reporting.html.picture import draw
-from schedule_explorer.reporting.html.rows import Row, rows_of, shown
+from schedule_explorer.reporting.html.rows import EDGES, Row, rows_of, shown
 from schedule_explorer.reporting.html.sources import Sources
 from schedule_explorer.reporting.html.steps import Pools
 from schedule_explorer.reporting.names import Names
@@ -21,7 +21,7 @@ from schedule_explorer.reporting.pattern import find_pattern
 from schedule_explorer.reporting.story import Story
 from schedule_explorer.reporting.switches import Switches
 from schedule_explorer.reporting.waits import cycle_acquires, wait_for_table
-from schedule_explorer.runtime import Event, Trace
+from schedule_explorer.runtime import Event, Trace, without_ends
 from schedule_explorer.states import State
 
 
@@ -88,10 +88,9 @@ def failure_data(
     steps = []
     for event in trace.events:
         cell = story.cell(event)
-        begins = event.kind == "thread.begin"
         steps.append({
             "lane": lane_of[event.tid],
-            "text": "starts" if begins else shown(cell.kind, cell.target),
+            "text": EDGES.get(event.kind) or shown(cell.kind, cell.target),
             "note": printable(cell.note),
             "frames": sources.frames(event.frames),
             "after": [early for early, late in pairs if late == event.index],
@@ -121,7 +120,7 @@ def failure_data(
 
 def _quiet(trace: Trace, conflict: Conflict, pairs: list[tuple[int, int]]) -> set[int]:
     """Return the steps that may be hidden: no arrow, no outcome worth reading, no part in the failure."""
-    last = {event.tid: event.index for event in trace.events}
+    last = {event.tid: event.index for event in without_ends(trace.events)}
     kept = contested(trace.events) | {index for pair in pairs for index in pair}
     kept |= {last[tid] for tid, _ in trace.errors if tid in last}
     return {

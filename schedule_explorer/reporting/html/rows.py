@@ -12,6 +12,9 @@ from schedule_explorer.reporting.story import Story
 from schedule_explorer.reporting.switches import Switches
 from schedule_explorer.runtime import Event, Trace
 
+#: what the steps are called that no code of the program did
+EDGES = {"thread.begin": "starts", "thread.end": "ends"}
+
 
 @dataclass
 class Row:
@@ -65,9 +68,8 @@ def rows_of(
                 remarks[lanes[event.tid]] = entering
             _add(rows, remarks)
         cell = story.cell(event)
-        begins = event.kind == "thread.begin"
         rows.append(Row(
-            event.index, lanes[event.tid], "starts" if begins else shown(cell.kind, cell.target),
+            event.index, lanes[event.tid], EDGES.get(event.kind) or shown(cell.kind, cell.target),
             printable(cell.note), marks.get(event.index, 0), event.kind in VALUES,
             event.index in quiet,
             (printable(naming.place(event.frames)), printable(naming.source(event.frames))),

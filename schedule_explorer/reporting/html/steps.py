@@ -56,6 +56,8 @@ class Pools:
             told = "has ended"
         elif state.kind == "thread.begin":
             told = "can start"
+        elif state.kind == "thread.end":
+            told = "can end"
         elif state.doing == "ready":
             told = f"can do {self._names.operation(state.kind, state.target)}"
         else:

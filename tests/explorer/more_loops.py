@@ -1,0 +1,140 @@
+"""More polling loops like those of `polling_loops`: places of progress that are easily overlooked."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import threading
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+from polling_loops import ROUNDS, Done, by
+
+
+def kinds_of_zero() -> Done:
+    held: list[object] = [0]
+    following: dict[type, object] = {int: False, bool: 0.0, float: -0.0}
+
+    def done() -> bool:
+        last = str(held[0]) == "-0.0"
+        held[0] = following[type(held[0])]
+        return last
+
+    return done
+
+
+class Meta(type):
+    rounds = 0
+
+
+class OfMeta(metaclass=Meta):
+    pass
+
+
+def an_attribute_of_a_metaclass() -> Done:
+    Meta.rounds = 0
+    kind = OfMeta
+
+    def done() -> bool:
+        type(kind).rounds += 1
+        return type(kind).rounds >= ROUNDS
+
+    return done
+
+
+def hits_of_a_cache() -> Done:
+    @functools.lru_cache
+    def nothing() -> None:
+        return None
+
+    nothing()
+
+    def done() -> bool:
+        nothing()
+        return nothing.cache_info().hits >= ROUNDS
+
+    return done
+
+
+def a_coroutine() -> Done:
+    class Turn:
+        def __await__(self) -> Any:
+            yield
+
+    async def count() -> None:
+        for _ in range(ROUNDS - 1):
+            await Turn()
+
+    going = count()
+
+    def done() -> bool:
+        try:
+            going.send(None)
+        except StopIteration:
+            return True
+        return False
+
+    return done
+
+
+def an_asynchronous_generator() -> Done:
+    async def count() -> AsyncIterator[int]:
+        for n in range(1, ROUNDS + 1):
+            yield n
+
+    going = count()
+
+    def done() -> bool:
+        try:
+            going.__anext__().send(None)  # type: ignore[attr-defined]
+        except StopIteration as given:
+            return bool(given.value == ROUNDS)
+        return True
+
+    return done
+
+
+def dates_in_one_place() -> Done:
+    held = [datetime.date(2020, 1, 1)]
+
+    def done() -> bool:
+        held.append(datetime.date(2020, 1, held.pop().day + 1))
+        return held[0].day > ROUNDS
+
+    return done
+
+
+def numbers_in_one_place() -> Done:
+    held = [Decimal(0)]
+
+    def done() -> bool:
+        held.append(Decimal(int(held.pop()) + 1))
+        return held[0] >= ROUNDS
+
+    return done
+
+
+def threads_that_it_starts() -> Done:
+    """The rounds are counted by others: it has only started them."""
+    started: list[None] = []
+
+    def count() -> None:
+        started.append(None)
+
+    def done() -> bool:
+        thread = threading.Thread(target=count)
+        thread.start()
+        thread.join()
+        return len(started) >= ROUNDS
+
+    return done
+
+
+MORE = {
+    make.__name__: by(make)
+    for make in (
+        kinds_of_zero, an_attribute_of_a_metaclass, hits_of_a_cache, a_coroutine, an_asynchronous_generator,
+        dates_in_one_place, numbers_in_one_place, threads_that_it_starts,
+    )
+}
