@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from schedule_explorer.interposition.locals import forget_thread
-from schedule_explorer.operations import ADD, WRITE, Accesses, Key
+from schedule_explorer.operations import ADD, WRITE, Accesses, Gate, Key
 from schedule_explorer.runtime import Execution, VirtualThread
 
 #: added to by every start of a thread, read by whoever asks which threads there are
@@ -119,6 +119,11 @@ def start_key(thread: Any) -> Key:
     """Return what the start of a thread object writes; one that was not made in the body shares `STARTED`."""
     found: Key = thread.__dict__.get("_explorer_key", STARTED)
     return found
+
+
+def start_gate(thread: Any) -> Gate:
+    """Return what a `join` goes through at once, with an error, as long as the thread has not started."""
+    return start_key(thread), "not started"
 
 
 def starting(thread: Any) -> Accesses:

@@ -28,6 +28,7 @@ from schedule_explorer.interposition.thread_state import (
     number,
     python_thread_of,
     root_thread,
+    start_gate,
     start_key,
     starting,
     virtual_of,
@@ -90,6 +91,7 @@ def _start(self: threading.Thread) -> None:
         spawned.daemon = self.daemon
         spawned.python_thread = self
         self.__dict__["_explorer_thread"] = spawned
+        operation.opened = (start_gate(self),)
 
     execution.step(Operation("thread.start", self.name, perform, accesses=starting(self)))
 
@@ -170,6 +172,7 @@ def _join(self: threading.Thread, timeout: Any = None) -> None:
     operation = Operation(
         "thread.join", self.name, perform, None if limit == 0 else ended, started, limit,
         lambda: virtual_of(execution, self), steady=limit is None,
+        gate=start_gate(self) if started and limit is None else None,
     )
     execution.step(operation)
 
