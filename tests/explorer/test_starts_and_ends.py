@@ -149,44 +149,34 @@ def ticks_that_overlap() -> None:
     thread.join()
 
 
-def ten_seconds_with_a_queue() -> None:
-    """Always: what was waited for came after ten seconds."""
-    items: queue.Queue[int] = queue.Queue()
+def _given_after_ten_seconds(give: Callable[[], object], take: Callable[[], object]) -> None:
     done = threading.Event()
 
-    def give() -> None:
+    def give_late() -> None:
         time.sleep(10)
-        items.put(1)
+        give()
         done.wait()
 
-    thread = threading.Thread(target=give)
+    thread = threading.Thread(target=give_late)
     thread.start()
     begun = time.monotonic()
-    items.get()
+    take()
     took = time.monotonic() - begun
     done.set()
     thread.join()
     assert took < 5
+
+
+def ten_seconds_with_a_queue() -> None:
+    """Always: what was waited for came after ten seconds."""
+    items: queue.Queue[int] = queue.Queue()
+    _given_after_ten_seconds(lambda: items.put(1), items.get)
 
 
 def ten_seconds_with_a_semaphore() -> None:
     """Always, as with a queue."""
     permits = threading.Semaphore(0)
-    done = threading.Event()
-
-    def give() -> None:
-        time.sleep(10)
-        permits.release()
-        done.wait()
-
-    thread = threading.Thread(target=give)
-    thread.start()
-    begun = time.monotonic()
-    permits.acquire()
-    took = time.monotonic() - begun
-    done.set()
-    thread.join()
-    assert took < 5
+    _given_after_ten_seconds(permits.release, permits.acquire)
 
 
 def ten_seconds_in_the_attributes_of_a_file() -> None:

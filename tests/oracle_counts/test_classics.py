@@ -19,7 +19,7 @@ class Enumeration(SleepSetDFS):
     """Runs every interleaving, and keeps the happens-before of each."""
 
     def __init__(self) -> None:
-        super().__init__(reduce=False)
+        super().__init__(reduce=False, at_once=True)  # nobody looks at the threads
         self.traces: set[object] = set()
 
     def finish(self, trace: Trace) -> None:
