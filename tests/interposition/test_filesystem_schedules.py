@@ -81,7 +81,7 @@ def test_nothing_is_lost_against_all_schedules(seed: int, monkeypatch: pytest.Mo
         try:
             return perform(self, thread, operation)
         finally:
-            if operation.kind not in ("thread.begin", "thread.end"):
+            if operation.kind not in ("thread.begin", "thread.start", "thread.end"):
                 event = self.trace.events[thread.event]
                 event.accesses = (*event.accesses, ("all", WRITE))
 
