@@ -22,8 +22,8 @@ from schedule_explorer.runtime import Event, Trace, without_ends
 _FILES = ("file.", "scandir.")
 #: operations that are no file operations though their names have no dot
 _NO_FILE = frozenset(("load", "store", "update", "sleep"))
-#: the first and the last step of a thread
-_EDGES = frozenset(("thread.begin", "thread.end"))
+#: the first and the last step of a thread, and what they are called
+EDGES = {"thread.begin": "starts", "thread.end": "ends"}
 #: a note of these is a value, not an outcome
 VALUES = frozenset(("store", "update"))
 
@@ -43,7 +43,7 @@ def fold(trace: Trace, marks: Collection[int]) -> list[list[Event]]:
     written = without_ends(trace.events)
     last = {event.tid: event.index for event in written}
     failed = {last[tid] for tid, _ in trace.errors if tid in last}
-    events = [event for event in trace.events if event.kind not in _EDGES or event.index in {*failed, *marks}]
+    events = [event for event in trace.events if event.kind not in EDGES or event.index in {*failed, *marks}]
     free = {event.index for event in events if not pinned(event, {*marks, *failed})}
     quiet = free - contested(events)
     rows: list[list[Event]] = []

@@ -190,6 +190,31 @@ def count_against_start(notes: Notes) -> list[Callable[[], object]]:
     return [threads[0].start, look]
 
 
+@ends_in(PROGRAMS, "a=None b=RuntimeError", "a=RuntimeError b=None")
+def start_against_start(notes: Notes) -> list[Callable[[], object]]:
+    thread = threading.Thread(target=lambda: None)
+    return [lambda: notes.update(a=tried(thread.start)), lambda: notes.update(b=tried(thread.start))]
+
+
+@ends_in(PROGRAMS, "i=False", "i=True")
+def ident_against_start(notes: Notes) -> list[Callable[[], object]]:
+    thread = threading.Thread(target=lambda: None)
+    return [lambda: notes.update(i=thread.ident is None), thread.start]
+
+
+@ends_in(PROGRAMS, "j=None", "j=RuntimeError")
+def join_against_start(notes: Notes) -> list[Callable[[], object]]:
+    thread = threading.Thread(target=lambda: None)
+    return [lambda: notes.update(j=tried(thread.join)), thread.start]
+
+
+@ends_in(PROGRAMS, "", "j=RuntimeError")
+def join_for_ever_against_start(notes: Notes) -> list[Callable[[], object]]:
+    # The join is refused, or waits for one that never ends.
+    thread = threading.Thread(target=threading.Event().wait, daemon=True)
+    return [lambda: notes.update(j=tried(thread.join)), thread.start]
+
+
 @pytest.mark.parametrize("name", sorted(PROGRAMS))
 def test_outcomes(name: str) -> None:
     check(*PROGRAMS[name])

@@ -100,9 +100,30 @@ def append_against_read(note: Callable[[object], None]) -> None:
     note(os.read(reader, 1))
 
 
+def looks_against_start(note: Callable[[object], None]) -> None:
+    worker = threading.Thread(target=lambda: None)
+    threading.Thread(target=worker.start).start()
+    note(worker.ident is None)
+
+
+def count_against_start(note: Callable[[object], None]) -> None:
+    worker = threading.Thread(target=threading.Event().wait, daemon=True)
+    threading.Thread(target=worker.start).start()
+    note(worker in threading.enumerate())
+
+
+def looks_against_end(note: Callable[[object], None]) -> None:
+    worker = threading.Thread(target=lambda: None)
+    worker.start()
+    note(worker.is_alive())
+
+
 @pytest.mark.parametrize(
     ("key", "program", "traces", "outcomes"),
     [
+        ("thread", looks_against_start, 2, 2),
+        ("started", count_against_start, 3, 2),
+        ("end", looks_against_end, 2, 2),
         ("Condition", timed_wait_against_notify, 4, 3),
         ("listing", create_against_listing, 2, 2),  # the one key that operations add to
         ("content", append_against_read, 2, 2),

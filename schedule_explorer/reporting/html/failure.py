@@ -9,11 +9,11 @@ from typing import Any
 from schedule_explorer.errors import DeadlockError
 from schedule_explorer.reporting import names as naming
 from schedule_explorer.reporting.conflict import Conflict, contested, find_conflict
-from schedule_explorer.reporting.folding import VALUES, pinned
+from schedule_explorer.reporting.folding import EDGES, VALUES, pinned
 from schedule_explorer.reporting.html.edges import Edge, direct, lay_out
 from schedule_explorer.reporting.html.pages import page, printable
 from schedule_explorer.reporting.html.picture import draw
-from schedule_explorer.reporting.html.rows import EDGES, Row, rows_of, shown
+from schedule_explorer.reporting.html.rows import Row, rows_of, shown
 from schedule_explorer.reporting.html.sources import Sources
 from schedule_explorer.reporting.html.steps import Pools
 from schedule_explorer.reporting.names import Names

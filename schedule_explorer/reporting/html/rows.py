@@ -6,14 +6,11 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from schedule_explorer.reporting import names as naming
-from schedule_explorer.reporting.folding import VALUES
+from schedule_explorer.reporting.folding import EDGES, VALUES
 from schedule_explorer.reporting.html.pages import printable
 from schedule_explorer.reporting.story import Story
 from schedule_explorer.reporting.switches import Switches
 from schedule_explorer.runtime import Event, Trace
-
-#: what the steps are called that no code of the program did
-EDGES = {"thread.begin": "starts", "thread.end": "ends"}
 
 
 @dataclass
