@@ -24,6 +24,7 @@ from schedule_explorer.session import Session, session
 from schedule_explorer.shortest import Along, shortest
 from schedule_explorer.states import State
 from schedule_explorer.strategies import Strategy
+from schedule_explorer.strategies.compound import torn
 from schedule_explorer.strategies.named import named
 from schedule_explorer.strategies.preemption_bound import PreemptionBound
 from schedule_explorer.strategies.replay import Replay
@@ -107,7 +108,7 @@ def explore(
             else:
                 result.executions += 1
                 bounded |= trace.bounded_at
-                unmodelled |= trace.unmodelled
+                unmodelled |= trace.unmodelled | torn(trace)
                 result.deadlocks += trace.deadlock
                 if trace.failed:
                     result.failing += 1

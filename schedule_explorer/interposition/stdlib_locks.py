@@ -40,11 +40,19 @@ class RegionLock:
         if execution is None or execution.current is None:
             return self._real.acquire(*arguments, **options)
         thread = execution.current
-        if self._key is not None and (thread.held or not thread.atomic):
-            execution.step(Operation("logging", self._name, self._begin, steady=False))
+        if self._key is not None:
+            if thread.held or not thread.atomic:
+                execution.step(Operation("logging", self._name, self._begin, steady=False))
+            elif outer := [other for other in thread.regions if other is not self and other._key is not None]:
+                # Two that are taken in both orders can deadlock, and here the two are one step.
+                execution.trace.unmodelled.add(
+                    f"the log handler {self._name} is used while the lock of {outer[-1]._name} is held: one "
+                    "step, where two threads could wait for each other; make both handlers in the body"
+                )
         got = self._real.acquire(*arguments, **options)
         if got:
             thread.atomic += 1
+            thread.regions.append(self)
         return got
 
     def _begin(self, operation: Operation) -> None:
@@ -57,6 +65,8 @@ class RegionLock:
         execution = virtual()
         if execution is not None and execution.current is not None:
             execution.current.atomic -= 1
+            if self in execution.current.regions:
+                execution.current.regions.remove(self)
 
     def __enter__(self) -> Any:
         return self.acquire()

@@ -21,7 +21,7 @@ from schedule_explorer.operations import READ, WRITE, Operation, merge
 from schedule_explorer.runtime.choices import Choice, Chooser
 from schedule_explorer.runtime.ending import at_quiescence, note_blocked, tear_down
 from schedule_explorer.runtime.threads import ThreadEnd, VirtualThread
-from schedule_explorer.runtime.trace import BOTTOM, Event, Trace, site_text, user_frames
+from schedule_explorer.runtime.trace import BOTTOM, Event, Part, Trace, site_text, user_frames
 from schedule_explorer.runtime.waits import Waits
 from schedule_explorer.runtime.workers import Workers
 
@@ -80,7 +80,7 @@ class Execution:
         self._enabled_by: tuple[int, ...] = ()
         self._choices: tuple[tuple[int, int], ...] = ()
         #: operations that were performed within the present one; None between two steps
-        self._inner: list[Operation] | None = None
+        self._inner: list[tuple[Operation, str]] | None = None
         self._waits = Waits(timeouts, self.trace, self.by_tid)
 
     # -- running -------------------------------------------------------------------------------
@@ -264,15 +264,18 @@ class Execution:
                 f"{operation} would wait while a lock of the standard library is held, "
                 f"at {site_text(user_frames(sys._getframe(2)))}"
             ))
-        operation.expired = operation.ready is not None and not operation.ready()
+        self._waits.nested(thread, operation)
         self.trace.nested = True
         inner = self._inner
+        parts = self.trace.compound.get(thread.event, ()) if inner is None else inner
+        if len(parts) >= self.max_steps:
+            self._endless(len(parts), operation)
         if inner is not None:
             # Within the call that is the step (a finalizer, a comparison): `_perform` adds it in the end.
             try:
                 return operation.perform(operation)
             finally:
-                inner.append(operation)
+                inner.append((operation, site_text(user_frames(sys._getframe(2)))))
         outer = self._order, self._enabled_by, self._choices
         self._order, self._enabled_by, self._choices = (), (), ()
         try:
@@ -283,29 +286,38 @@ class Execution:
                 event.order += self._order
                 event.enabled_by += self._enabled_by
                 event.choices += self._choices
-                self._add(event, operation)
+                self._add(event, operation, site_text(user_frames(sys._getframe(2))))
+                self._waits.caught_up(thread, event)
             self._order, self._enabled_by, self._choices = outer
 
-    def _add(self, event: Event, operation: Operation) -> None:
+    def _add(self, event: Event, operation: Operation, site: str) -> None:
         """Add to a step what an operation within it has touched."""
+        thread = self.by_tid[event.tid]
+        parts = self.trace.compound.setdefault(event.index, [])
+        if not parts and event.kind != "logging":  # a lock that is taken right before loses nothing
+            parts.append(Part("", "", event.accesses))
+        parts.append(Part(str(operation), site, operation.accesses, tuple(thread.regions)))
         # What this very step has touched before may have opened a gate only then.
         touched = {key for key, _ in event.accesses}
         event.opened += tuple(gate for gate in operation.opened if gate[0] not in touched)
         event.accesses = merge(event.accesses, operation.accesses)
         if any(mode != READ for _, mode in operation.accesses):
             self._waits.activity = event.index
-            self.by_tid[event.tid].poll = None
+            thread.poll = None
+
+    def _endless(self, count: int, operation: Operation) -> None:
+        self._abort(StepLimitError(
+            f"one execution made {count} operations, the last one {operation} at "
+            f"{site_text(user_frames(sys._getframe(3)))}: probably a loop that waits for nothing; "
+            "let it wait on an event or sleep, or raise max_steps"
+        ))
+        self.workers.hub.switch()
 
     def _perform(self, thread: VirtualThread, operation: Operation) -> Any:
         events = self.trace.events
         index = len(events)
         if index >= self.max_steps:
-            self._abort(StepLimitError(
-                f"one execution made {index} operations, the last one {operation} at "
-                f"{site_text(user_frames(sys._getframe(2)))}: probably a loop that waits for nothing; "
-                "let it wait on an event or sleep, or raise max_steps"
-            ))
-            self.workers.hub.switch()
+            self._endless(index, operation)
         event = Event(index, thread.tid, operation.kind, operation.target)
         events.append(event)
         thread.pending = None
@@ -320,7 +332,7 @@ class Execution:
         thread.event = index
         if self.record:
             event.frames = thread.resume or ()
-        inner: list[Operation] = []
+        inner: list[tuple[Operation, str]] = []
         self._inner = inner
         try:
             return operation.perform(operation)
@@ -330,8 +342,8 @@ class Execution:
         finally:
             self._inner = None
             event.performed(operation)
-            for within in inner:
-                self._add(event, within)
+            for within, site in inner:
+                self._add(event, within, site)
             event.order = self._order
             event.enabled_by = self._enabled_by
             event.choices = self._choices

@@ -44,6 +44,7 @@ class VirtualThread:
         "poll_frames",
         "python_thread",
         "reads",
+        "regions",
         "resume",
         "target",
         "tid",
@@ -72,6 +73,8 @@ class VirtualThread:
         self.atomic = 0
         #: (real lock of the standard library, where it was taken), which account for all of `atomic`
         self.held: list[tuple[Any, Any]] = []
+        #: real locks of the standard library below which operations are made (see `stdlib_locks`)
+        self.regions: list[Any] = []
         #: this thread's virtual time, in seconds: its own waits and those that happened before it
         self.now = 0.0
         #: local state at the last timed wait, or None after an effect of its own (see `polling`)

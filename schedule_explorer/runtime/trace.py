@@ -113,6 +113,23 @@ class Blocked:
 
 
 @dataclass(slots=True)
+class Part:
+    """One operation of a compound step, which has several.
+
+    Arguments:
+        operation: what it is, for people; "" for the call that the step is.
+        site: the line of the program that made it, for people.
+        accesses: what it touched.
+        regions: the real locks of the standard library held around it: no two threads are below the same.
+    """
+
+    operation: str
+    site: str
+    accesses: Accesses
+    regions: tuple[object, ...] = ()
+
+
+@dataclass(slots=True)
 class Trace:
     """What one execution did, from its first operation to its end."""
 
@@ -127,6 +144,8 @@ class Trace:
     tids: dict[tuple[int, ...], int] = field(default_factory=dict)
     #: an operation ran within the step of another: what a step touches is then not known beforehand
     nested: bool = False
+    #: by event, what those steps consist of that have several operations
+    compound: dict[int, list[Part]] = field(default_factory=dict)
     #: True when the strategy cut the execution off
     cut: bool = False
     #: a thread is blocked for ever

@@ -177,6 +177,18 @@ class Waits:
         if self.timed:
             self._merge_time(thread, event)
 
+    def nested(self, thread: VirtualThread, operation: Operation) -> None:
+        """Let a wait that is not satisfied expire at once: it is within a step, and nobody else can move."""
+        operation.expired = operation.ready is not None and not operation.ready()
+        if operation.expired and operation.timeout is not None:
+            self.timed = True
+            thread.now += max(operation.timeout, 0.0)
+
+    def caught_up(self, thread: VirtualThread, event: Event) -> None:
+        """Take over the time of what an operation within `event`, a step that is over, came after."""
+        if self.timed:
+            self._merge_time(thread, event)
+
     def _merge_time(self, thread: VirtualThread, event: Event) -> None:
         """Virtual time is causal: a thread is not earlier than what happened before it.
 
