@@ -233,7 +233,7 @@ class Execution:
         if operation.timeout is not None:
             self._waits.announced(thread, operation, sys._getframe(1))
         elif thread.poll is not None:
-            self._waits.close_segment(thread)
+            self._waits.close_segment(thread, operation)
         thread.pending = operation
         if self.record:
             thread.resume = user_frames(sys._getframe(1))

@@ -11,7 +11,7 @@ gone. No step of the thread in between may have changed an object that its frame
 rounds is progress, not a repetition): the *heap* (`heap`) is summed up at both ends of each of its steps, so
 that what other threads change meanwhile does not count. And no ``for`` loop may have gone on, for it keeps
 its iterator where nobody can see it. A thread that reads the clock, or draws a random number, gets on as
-well.
+well. Outside of all loops nothing is compared: a thread does not come back there, or C code brings it back.
 
 Whether a wait is parked thus depends on its thread's own past alone, as it must: equivalent executions agree
 on it.
@@ -22,8 +22,8 @@ nothing, so what its variables held when it last ran stands for it.
 
 Known limit: progress is not seen that is kept nowhere but inside an object of C code, other than the
 iterators, buffers and generators of random numbers of the standard library (where an iterator tells nothing,
-the thread is not parked), on the stack of C code (``any(map(wait, times))``), in a module of a library, or in
-the iterator of a ``for`` loop over equal items around a ``while`` loop that holds the wait.
+the thread is not parked), on the stack of C code (``while not any(map(wait, times))``), in a module of a
+library, or in the iterator of a ``for`` loop over equal items around a ``while`` loop that holds the wait.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ _DEPTH = 6
 _PARTS = 60
 #: what the local state of a thread becomes when it gets on in a way that no comparison would show
 PROGRESS = object()
+#: the local state of a thread at a wait to which it does not come back with nothing changed
+ONCE = object()
 
 
 def frames_of(frame: FrameType | None) -> list[Scope]:
@@ -164,6 +166,19 @@ def repeated(old: object, before: list[Scope], new: object, frames: list[Scope])
     return not _went_on(before, frames)
 
 
+def in_a_loop(frames: list[Scope]) -> bool:
+    """Say whether code of `frames` is in a loop that can come round with nothing changed.
+
+    It has no iterator, or the iterator itself is what waits (``for item in iter(get, None)``).
+    """
+    for scope in frames:
+        at = scope.frame.f_lasti
+        _, jumps, heads = _loops(scope.frame.f_code)
+        if any(first <= at <= last for first, last in (*jumps, *heads)):
+            return True
+    return False
+
+
 def _among(scope: Scope, frames: list[Scope]) -> bool:
     return any(scope.frame is other.frame for other in frames)
 
@@ -172,7 +187,7 @@ def _went_on(before: list[Scope], frames: list[Scope]) -> bool:
     """Say whether a ``for`` loop may have gone on: one around the present place of a frame that has run."""
     for scope in frames:
         at = scope.frame.f_lasti
-        loops, jumps = _loops(scope.frame.f_code)
+        loops, jumps, _ = _loops(scope.frame.f_code)
         for start, end in loops:
             # A loop without an iterator around this place, within that one, is what has come round.
             if start <= at < end and not any(start <= first <= at <= last for first, last in jumps):
@@ -182,26 +197,29 @@ def _went_on(before: list[Scope], frames: list[Scope]) -> bool:
     return False
 
 
-_LOOPS: dict[CodeType, tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {}
+#: first and last offsets
+_Ranges = list[tuple[int, int]]
+_LOOPS: dict[CodeType, tuple[_Ranges, _Ranges, _Ranges]] = {}
 
 
-def _loops(code: CodeType) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Return the first and last offsets of ``for`` loops, and of other loops."""
+def _loops(code: CodeType) -> tuple[_Ranges, _Ranges, _Ranges]:
+    """Return where the bodies of ``for`` loops are, other loops, and the calls of the iterators."""
     known = _LOOPS.get(code)
     if known is None:
         instructions = list(dis.get_instructions(code))
         heads = {one.offset for one in instructions if one.opname == "FOR_ITER"}
         # While the iterator runs, a frame may be at the instruction's cache entry: the body begins after it.
-        loops = [
-            (following.offset, one.argval)
-            for one, following in pairwise(instructions) if one.offset in heads
-        ]
+        loops, calls = [], []
+        for one, following in pairwise(instructions):
+            if one.offset in heads:
+                loops.append((following.offset, one.argval))
+                calls.append((one.offset, following.offset - 1))
         jumps = [
             (one.argval, one.offset) for one in instructions
             if "JUMP" in one.opname and one.argval is not None and one.argval < one.offset
             and one.argval not in heads
         ]
-        known = _LOOPS[code] = (loops, jumps)
+        known = _LOOPS[code] = (loops, jumps, calls)
     return known
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from schedule_explorer.operations import Key, Operation
 from schedule_explorer.runtime.heap import Scope
-from schedule_explorer.runtime.polling import PROGRESS
+from schedule_explorer.runtime.polling import ONCE, PROGRESS
 
 
 class ThreadEnd(BaseException):
@@ -94,7 +94,7 @@ class VirtualThread:
 
     def gets_on(self) -> None:
         """Read the clock, say: the thread is not where it was, though nothing that it leads to tells."""
-        if self.poll is not None:
+        if self.poll is not None and self.poll is not ONCE:
             self.poll = PROGRESS
 
     @property

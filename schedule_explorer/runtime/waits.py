@@ -12,7 +12,15 @@ from types import FrameType
 
 from schedule_explorer.operations import ADD, QUIESCENCE, READ, WRITE, Operation, merge
 from schedule_explorer.runtime.heap import heap
-from schedule_explorer.runtime.polling import changed, frames_of, local_state, place_of, repeated
+from schedule_explorer.runtime.polling import (
+    ONCE,
+    changed,
+    frames_of,
+    in_a_loop,
+    local_state,
+    place_of,
+    repeated,
+)
 from schedule_explorer.runtime.threads import VirtualThread
 from schedule_explorer.runtime.trace import Event, Trace, site_text, user_frames
 
@@ -68,7 +76,9 @@ class Waits:
         # that of a first round only once the wait expires (`performed`), for most do not.
         state: object = None
         if not operation.effective:
-            state = LATER if thread.poll is None else local_state(frames)
+            state = ONCE
+            if in_a_loop(frames):
+                state = LATER if thread.poll is None else local_state(frames)
         if thread.poll is not None and repeated(thread.poll, thread.poll_frames, state, frames):
             operation.parked = dict(thread.reads)
         elif operation.kind not in _PAUSES or thread.poll is not None:
@@ -84,9 +94,19 @@ class Waits:
         thread.poll_frames = frames if state is not None else []
         thread.reads = {}
 
-    def close_segment(self, thread: VirtualThread) -> None:
-        """Stop looking for an idle round when the thread has changed an object by itself."""
-        now = heap(thread.poll_frames)
+    def close_segment(self, thread: VirtualThread, operation: Operation | None = None) -> None:
+        """Stop looking for an idle round when the thread has changed an object by itself.
+
+        Arguments:
+            operation: which it announces. The heap, which costs the most, is not looked at before one that
+                will have an effect in any case: with it the round is none that is idle.
+        """
+        if thread.poll is ONCE:
+            self.activity = max(self.activity, thread.event)
+            return
+        now = None
+        if operation is None or not operation.bound or all(mode == READ for _, mode in operation.bound):
+            now = heap(thread.poll_frames)
         if changed(thread.heap, now):
             thread.poll = None
             thread.poll_frames = []
@@ -149,7 +169,7 @@ class Waits:
             thread.now += max(operation.timeout, 0.0)
         if effect or operation.effective or (operation.timeout is not None and not operation.expired):
             thread.poll = None
-        if thread.poll is None:
+        if thread.poll is None or thread.poll is ONCE:
             self.activity = event.index
             # A frame that has returned must not keep alive what its variables led to.
             thread.poll_frames = []
