@@ -21,7 +21,7 @@ from schedule_explorer.reporting.text import wait_for_table
 from schedule_explorer.results import Failure, Result, Verdict
 from schedule_explorer.runtime import Execution, Trace
 from schedule_explorer.session import Session, session
-from schedule_explorer.shortest import Along, shortest
+from schedule_explorer.shortest import Along, onwards, shortest
 from schedule_explorer.states import State
 from schedule_explorer.strategies import Strategy
 from schedule_explorer.strategies.compound import torn
@@ -92,6 +92,7 @@ def explore(
     tids: dict[tuple[int, ...], int] = {}
     started = _monotonic()
     exhausted = checked = False
+    failed: Trace | None = None
     with session(step_timeout) as runs, Progress(progress) as shown:
         while True:
             if not chosen.begin():
@@ -99,16 +100,19 @@ def explore(
                 break
             trace = runs.run(body, Execution(chosen, tids, timeouts=timeouts, max_steps=max_steps))
             chosen.finish(trace)
+            unmodelled |= trace.unmodelled
             if not checked and not trace.cut:
                 # The very first schedule is run twice: a body that remembers is found out at once.
                 checked = True
                 _again(body, trace, timeouts, runs, max_steps)
             if trace.cut:
                 result.blocked += 1
+                if trace.errors and failed is None:
+                    failed = trace
             else:
                 result.executions += 1
                 bounded |= trace.bounded_at
-                unmodelled |= trace.unmodelled | torn(trace)
+                unmodelled |= torn(trace)
                 result.deadlocks += trace.deadlock
                 if trace.failed:
                     result.failing += 1
@@ -131,6 +135,15 @@ def explore(
             if time_limit is not None and _monotonic() - started >= time_limit:
                 result.reason = f"stopped after {time_limit:g} s"
                 break
+        if failed is not None and not result.failures:
+            # A schedule like it was run, and passed; and yet this one has failed. It is run to its end.
+            along = onwards(failed)
+            trace = runs.run(body, Execution(along, tids, timeouts=timeouts, max_steps=max_steps))
+            result.executions += 1
+            result.failing += 1
+            result.failures.append(
+                _failure(body, trace, timeouts, runs, step_timeout, max_steps, first=True)
+            )
     result.seconds = _monotonic() - started
     _judge(result, chosen, exhausted, bounded, unmodelled, timeouts)
     return result

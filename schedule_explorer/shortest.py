@@ -141,6 +141,11 @@ class Along:
         """Learns nothing."""
 
 
+def onwards(trace: Trace) -> Along:
+    """Return what runs the operations of `trace`, an execution that was cut off, and goes on from there."""
+    return Along(_steps(trace))
+
+
 def _ready(choice: Choice, tid: int) -> bool:
     """Say whether a thread can run without its wait running out."""
     operation = choice.execution.by_tid[tid].pending

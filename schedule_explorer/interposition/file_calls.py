@@ -2,7 +2,9 @@
 
 A call runs in a greenlet beside its thread's, so that it can stop inside of CPython's C code before its
 second system call and go on from there when its thread is chosen again. No other thread can use the object
-meanwhile, as with the lock inside of CPython's buffers.
+meanwhile, as with the lock inside of CPython's buffers. The text layer has no such lock, nor has a raw file
+that is read to its end: others could get in wherever the interpreter is let go of for a system call, and find
+what is decoded or pending half done. Calls that could overlap so are noted, and nothing is proved then.
 """
 
 from __future__ import annotations
@@ -34,10 +36,11 @@ class Record:
         finalizing: it is being collected: nobody else can see it, and nothing may be switched.
         looking: it is being asked whether it is closed, within one step.
         fresh: nobody has called anything on it since it was made.
+        unguarded: from so many system calls on a call can be disturbed by another; 0: by none.
     """
 
     __slots__ = ("call", "execution", "fd", "finalizing", "fresh", "gate", "key", "looking", "most", "name",
-                 "writable")
+                 "unguarded", "writable")
 
     def __init__(self, execution: Execution, fd: int, name: str, writable: bool) -> None:
         self.execution = execution
@@ -55,6 +58,8 @@ class Record:
         self.fresh = True
         self.finalizing = False
         self.looking = False
+        #: a raw file is read to its end by several calls; a buffer would guard it
+        self.unguarded = 2
 
     def free(self) -> bool:
         """No thread is in the middle of a call."""
@@ -68,8 +73,8 @@ class Record:
 class Call:
     """A call on a file object, which stops before each system call but the first of a step."""
 
-    __slots__ = ("accesses", "error", "finished", "function", "key", "record", "result", "thread", "used",
-                 "worker")
+    __slots__ = ("accesses", "error", "event", "finished", "function", "key", "record", "result", "systems",
+                 "thread", "used", "worker")
 
     def __init__(self, record: Record, function: Callable[[], Any]) -> None:
         self.record = record
@@ -78,6 +83,9 @@ class Call:
         self.function: Callable[[], Any] | None = function
         self.accesses: list[Access] = []
         self.used = False
+        #: how many system calls it has made, and the event that it began in
+        self.systems = 0
+        self.event = -1
         self.finished = False
         self.result: Any = None
         self.error: BaseException | None = None
@@ -89,6 +97,7 @@ class Call:
         operation.opened = (self.record.gate,)
         self.record.call = self
         execution = self.record.execution
+        self.event = len(execution.trace.events) - 1
         world = world_of(execution)
         if world.workers is None:
             idle: list[Any] = []
@@ -124,12 +133,16 @@ class Call:
         if self.used and self.worker is not None:
             self.worker.parent.switch()
         self.used = True
+        self.systems += 1
 
     def end(self) -> None:
         """Give the object back; when the execution has ended in the middle of the call, unwind it."""
         record = self.record
         if record.call is self:
             record.call = None
+        if record.unguarded and self.event >= 0:
+            disturbed = self.systems >= record.unguarded
+            record.execution.trace.unguarded.setdefault(record.key, []).append((self.event, disturbed))
         if self.worker is None:
             return
         if not self.finished:

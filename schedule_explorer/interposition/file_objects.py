@@ -314,7 +314,9 @@ def wrapped(execution: Execution, raw: Any, buffering: int, mode: str, text: tup
         kind = Random if "+" in mode else Reader if "r" in mode else Writer
         result = kind(raw, buffering)
         result._explorer = record
+        record.unguarded = 0
         if text is not None:
+            record.unguarded = 1
             result = Text(result, *text)
             result._explorer = record
             result.mode = mode

@@ -5,6 +5,7 @@ from schedule_explorer.runtime.execution import Execution, current_execution
 from schedule_explorer.runtime.threads import ThreadEnd, VirtualThread
 from schedule_explorer.runtime.trace import (
     Blocked,
+    Compound,
     Event,
     Frames,
     Part,
@@ -18,6 +19,7 @@ __all__ = [
     "Blocked",
     "Choice",
     "Chooser",
+    "Compound",
     "Event",
     "Execution",
     "Frames",

@@ -19,9 +19,9 @@ import greenlet
 from schedule_explorer.errors import ExplorerError, StepLimitError, UncontrolledBlockingError
 from schedule_explorer.operations import READ, WRITE, Operation, merge
 from schedule_explorer.runtime.choices import Choice, Chooser
-from schedule_explorer.runtime.ending import at_quiescence, note_blocked, tear_down
+from schedule_explorer.runtime.ending import at_quiescence, insist, note_blocked, tear_down
 from schedule_explorer.runtime.threads import ThreadEnd, VirtualThread
-from schedule_explorer.runtime.trace import BOTTOM, Event, Part, Trace, site_text, user_frames
+from schedule_explorer.runtime.trace import BOTTOM, Compound, Event, Part, Trace, site_text, user_frames
 from schedule_explorer.runtime.waits import Waits
 from schedule_explorer.runtime.workers import Workers
 
@@ -227,6 +227,7 @@ class Execution:
         thread = self.current
         assert thread is not None
         if self.ending:
+            insist(self, thread)
             raise ThreadEnd
         if thread.atomic or self._inner is not None:
             return self._nested(thread, operation)
@@ -267,9 +268,10 @@ class Execution:
         self._waits.nested(thread, operation)
         self.trace.nested = True
         inner = self._inner
-        parts = self.trace.compound.get(thread.event, ()) if inner is None else inner
-        if len(parts) >= self.max_steps:
-            self._endless(len(parts), operation)
+        compound = self.trace.compound.get(thread.event)
+        within = len(inner) if inner is not None else len(compound.parts) if compound else 0
+        if within >= self.max_steps:
+            self._endless(within, operation)
         if inner is not None:
             # Within the call that is the step (a finalizer, a comparison): `_perform` adds it in the end.
             try:
@@ -283,20 +285,23 @@ class Execution:
         finally:
             if self.trace.events and thread.event >= 0:
                 event = self.trace.events[-1]
+                after = event.order + event.enabled_by
                 event.order += self._order
                 event.enabled_by += self._enabled_by
                 event.choices += self._choices
-                self._add(event, operation, site_text(user_frames(sys._getframe(2))))
+                self._add(event, operation, site_text(user_frames(sys._getframe(2))), after)
                 self._waits.caught_up(thread, event)
             self._order, self._enabled_by, self._choices = outer
 
-    def _add(self, event: Event, operation: Operation, site: str) -> None:
-        """Add to a step what an operation within it has touched."""
+    def _add(self, event: Event, operation: Operation, site: str, after: tuple[int, ...]) -> None:
+        """Add to a step, which comes after the events `after`, what an operation within it has touched."""
         thread = self.by_tid[event.tid]
-        parts = self.trace.compound.setdefault(event.index, [])
+        parts = self.trace.compound.setdefault(event.index, Compound(after)).parts
         if not parts and event.kind != "logging":  # a lock that is taken right before loses nothing
-            parts.append(Part("", "", event.accesses))
-        parts.append(Part(str(operation), site, operation.accesses, tuple(thread.regions)))
+            parts.append(Part(event.kind, "", "", event.accesses))
+        parts.append(
+            Part(operation.kind, str(operation), site, operation.accesses, tuple(thread.regions))
+        )
         # What this very step has touched before may have opened a gate only then.
         touched = {key for key, _ in event.accesses}
         event.opened += tuple(gate for gate in operation.opened if gate[0] not in touched)
@@ -333,7 +338,7 @@ class Execution:
         if self.record:
             event.frames = thread.resume or ()
         inner: list[tuple[Operation, str]] = []
-        self._inner = inner
+        self._inner, before = inner, self._order
         try:
             return operation.perform(operation)
         except Exception as error:
@@ -343,7 +348,7 @@ class Execution:
             self._inner = None
             event.performed(operation)
             for within, site in inner:
-                self._add(event, within, site)
+                self._add(event, within, site, before)
             event.order = self._order
             event.enabled_by = self._enabled_by
             event.choices = self._choices

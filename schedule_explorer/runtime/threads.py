@@ -22,6 +22,7 @@ class VirtualThread:
     """
 
     __slots__ = (
+        "asked",
         "atomic",
         "children",
         "created",
@@ -69,6 +70,8 @@ class VirtualThread:
         #: threads started by this one, and objects created by it: both name things canonically
         self.children = 0
         self.created = 0
+        #: how often it went on to an operation, at the end, though it was asked to end
+        self.asked = 0
         #: depth of regions in which operations run without a switch (a real stdlib lock is held)
         self.atomic = 0
         #: (real lock of the standard library, where it was taken), which account for all of `atomic`

@@ -114,19 +114,34 @@ class Blocked:
 
 @dataclass(slots=True)
 class Part:
-    """One operation of a compound step, which has several.
+    """One operation of a compound step.
 
     Arguments:
+        kind: of the operation.
         operation: what it is, for people; "" for the call that the step is.
         site: the line of the program that made it, for people.
         accesses: what it touched.
         regions: the real locks of the standard library held around it: no two threads are below the same.
     """
 
+    kind: str
     operation: str
     site: str
     accesses: Accesses
     regions: tuple[object, ...] = ()
+
+
+@dataclass(slots=True)
+class Compound:
+    """What a step consists of that has several operations.
+
+    Arguments:
+        after: indices of events that come before the first of them.
+        parts: the operations, but for one that takes a region's lock right before.
+    """
+
+    after: tuple[int, ...]
+    parts: list[Part] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -144,8 +159,10 @@ class Trace:
     tids: dict[tuple[int, ...], int] = field(default_factory=dict)
     #: an operation ran within the step of another: what a step touches is then not known beforehand
     nested: bool = False
-    #: by event, what those steps consist of that have several operations
-    compound: dict[int, list[Part]] = field(default_factory=dict)
+    #: by event, those steps that have several operations
+    compound: dict[int, Compound] = field(default_factory=dict)
+    #: by key, the calls on a file without a lock of its own: the event each began in, can it be disturbed
+    unguarded: dict[Key, list[tuple[int, bool]]] = field(default_factory=dict)
     #: True when the strategy cut the execution off
     cut: bool = False
     #: a thread is blocked for ever

@@ -5,15 +5,25 @@ is switched, and what a finalizer does within a call belongs to that call. For r
 meanwhile. Nothing is lost by that as long as all operations of such a step but one commute with whatever
 other threads may do at the time (Lipton, "Reduction", CACM 1975): they can be moved to that one. Where two
 or more do not, schedules are missing, and nothing is proved.
+
+The same goes for calls on a file that has no lock of its own: they are taken one after the other, and for
+real they could be within each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 
 from schedule_explorer.operations import dependent
-from schedule_explorer.runtime import Event, Part, Trace
+from schedule_explorer.runtime import Compound, Event, Part, Trace
 from schedule_explorer.strategies.happens_before import HappensBefore
+
+#: what lets another operation go on without an access in conflict with it, and what goes on by that
+_GIVING = frozenset(
+    ("condition.notify", "queue.put", "queue.put_nowait", "semaphore.release", "thread.start")
+)
+_TAKING = frozenset(("condition.wake", "queue.get", "queue.get_nowait", "semaphore.acquire", "thread.join"))
 
 
 def torn(trace: Trace) -> set[str]:
@@ -26,51 +36,89 @@ def torn(trace: Trace) -> set[str]:
         a sentence for each place, none where all is well.
     """
     found: set[str] = set()
-    if not trace.compound:
+    shared = [calls for calls in trace.unguarded.values() if _shared(trace, calls)]
+    if not trace.compound and not shared:
         return found
     order = HappensBefore()
     order.extend(trace)
-    for index, parts in trace.compound.items():
-        event = trace.events[index]
-        meanwhile = [other for other in trace.events if _may_overlap(order, event, other)]
-        met = [(part, other) for part in parts if (other := _in_conflict(trace, part, meanwhile)) is not None]
+    for index, compound in trace.compound.items():
+        event, parts = trace.events[index], compound.parts
+        meanwhile = [other for other in trace.events if _may_overlap(order, event, compound, other)]
+        linked = dict(_linked(event, parts, meanwhile))
+        met = [
+            (part, other) for place, part in enumerate(parts)
+            if (other := linked.get(place) or _in_conflict(trace, part, meanwhile)) is not None
+        ]
         if len(met) > 1:
             part, other = met[-1]
             below = part.regions
             why = "a log handler made before the exploration is one step" if below else "it is in one call"
-            remedy = "make the handler in the body" if below else "let a finalizer make one operation at most"
+            remedy = "make the handler in the body" if below else "close it, or let a finalizer do less"
+            between = _named(f"{other.kind} {other.target}")
             found.add(
-                f"{part.operation} at {part.site} is one step with what its thread did before ({why}), "
-                f"and {trace.thread_names[other.tid]} could come between with {other.kind} {other.target}: "
-                f"{remedy}"
+                f"{_named(part.operation)} at {part.site} is one step with what came before ({why}), "
+                f"and {trace.thread_names[other.tid]} could come between with {between}: {remedy}"
             )
+    for calls in shared:
+        disturbed = dict(calls)
+        for pair in order.races:
+            if all(index in disturbed for index in pair) and any(disturbed[index] for index in pair):
+                calls_of = sorted(
+                    f"{_named(f'{event.kind} {event.target}')} by {trace.thread_names[event.tid]}"
+                    for event in map(trace.events.__getitem__, pair)
+                )
+                found.add(
+                    f"{' and '.join(calls_of)} could be within each other: a text file, or a raw one that is "
+                    "read to its end, has no lock of its own; hold one around both"
+                )
+                break
     return found
 
 
-def _may_overlap(order: HappensBefore, event: Event, other: Event) -> bool:
+def _named(operation: str) -> str:
+    """Leave out the directories, which are other ones in each run."""
+    return re.sub(r"\S*/(?=[^/\s])", "", operation)
+
+
+def _shared(trace: Trace, calls: Sequence[tuple[int, bool]]) -> bool:
+    """Say whether several threads have called, and one call could be disturbed."""
+    threads = {trace.events[index].tid for index, _ in calls}
+    return len(threads) > 1 and any(disturbed for _, disturbed in calls)
+
+
+def _may_overlap(order: HappensBefore, event: Event, compound: Compound, other: Event) -> bool:
     """Say whether `other` could run while `event`, a step of several operations, is under way.
 
-    What `event` has enabled may come before its end. Only what happens before the step before it, or after
-    the step after it, can not.
+    What `event` has enabled may come before its end. Only what comes before its first operation, or after the
+    step of its thread that follows, can not.
     """
     if other.tid == event.tid:
         return False
-    own = order.of_thread[event.tid]
     if other.index < event.index:
-        earlier = own & ((1 << event.index) - 1)
-        return not earlier or not order.before[earlier.bit_length() - 1] >> other.index & 1
-    later = own >> (event.index + 1)
+        return not any(
+            earlier == other.index or order.before[earlier] >> other.index & 1 for earlier in compound.after
+        )
+    later = order.of_thread[event.tid] >> (event.index + 1)
     if not later:
         return True
     following = event.index + 1 + (later & -later).bit_length() - 1
     return not order.before[other.index] >> following & 1
 
 
+def _linked(event: Event, parts: Sequence[Part], others: Sequence[Event]) -> Iterator[tuple[int, Event]]:
+    """Yield (place of a part, event) where one lets the other go on; each part where that is not known."""
+    for other in others:
+        for kinds, later, earlier in ((_GIVING, other, event), (_TAKING, event, other)):
+            if earlier.index in later.order or earlier.index in later.enabled_by:
+                places = [place for place, part in enumerate(parts) if part.kind in kinds]
+                yield from ((place, other) for place in places or range(len(parts)))
+
+
 def _in_conflict(trace: Trace, part: Part, others: Sequence[Event]) -> Event | None:
     """Return the first of `others` that conflicts with `part` and does not hold the same lock."""
     for other in others:
-        within = trace.compound.get(other.index) or [Part("", "", other.accesses)]
-        for theirs in within:
+        compound = trace.compound.get(other.index)
+        for theirs in compound.parts if compound else [Part(other.kind, "", "", other.accesses)]:
             held_by_both = any(region in theirs.regions for region in part.regions)
             if not held_by_both and dependent(part.accesses, theirs.accesses):
                 return other

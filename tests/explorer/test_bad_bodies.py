@@ -6,6 +6,7 @@ import _queue
 import _thread
 import asyncio
 import functools
+import queue
 import re
 import select
 import signal
@@ -19,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from schedule_explorer import SharedVariable, explore
+from schedule_explorer import SharedVariable, Verdict, explore
 from schedule_explorer.errors import (
     DivergenceError,
     ExplorerError,
@@ -222,3 +223,34 @@ def test_a_body_that_does_more_or_less_when_run_again_is_named(more: bool) -> No
 
     with pytest.raises(DivergenceError, match="between runs"):
         explore(body)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_thread_that_catches_everything_is_ended_or_named(deep: bool) -> None:
+    def body() -> None:
+        jobs: queue.Queue[Any] = queue.Queue()
+
+        def work() -> None:
+            while True:
+                try:
+                    jobs.get()()
+                except:  # noqa: E722
+                    pass
+
+        def stubborn() -> None:
+            while True:
+                try:
+                    work()
+                except:  # noqa: E722
+                    pass
+
+        threading.Thread(target=stubborn if deep else work, daemon=True).start()
+        jobs.put(lambda: None)
+
+    tracing = sys.gettrace()
+    if deep:
+        with pytest.raises(UncontrolledBlockingError, match=r"\(work\): let it catch Exception"):
+            explore(body)
+    else:
+        assert explore(body).verdict is Verdict.PROVED
+    assert sys.gettrace() is tracing

@@ -10,7 +10,7 @@ import sqlite3
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from schedule_explorer import SharedVariable, Verdict, explore, fresh_dir
+from schedule_explorer import SharedVariable, Verdict, explore, fresh_dir, replay
 from schedule_explorer.errors import UncontrolledCallError
 from schedule_explorer.interposition import paths
 from schedule_explorer.strategies.sleep_set_dfs import SleepSetDFS
@@ -420,3 +420,27 @@ def test_a_count_in_a_module_behind_another_one(
         thread.join()
 
     assert explore(body).verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize("strategy", ["optimal-dpor", "sleep-set-dfs"])
+def test_what_failed_in_an_execution_that_is_cut_off_has_failed(strategy: str) -> None:
+    """That the generator runs is plain state, so the schedule is taken for one that was run before."""
+
+    def body() -> None:
+        value = SharedVariable(0)
+
+        def numbers() -> Iterator[None]:
+            while True:
+                value.store(value.load() + 1)
+                yield
+
+        shared = numbers()
+        threads = [threading.Thread(target=lambda: next(shared)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    result = explore(body, strategy)
+    assert result.verdict is Verdict.FAILED and "generator already executing" in result.reason
+    assert result.failure and replay(body, result.failure.schedule).verdict is Verdict.FAILED

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from schedule_explorer import SharedVariable, explore
+from schedule_explorer import SharedVariable, explore, fresh_dir
 from schedule_explorer.errors import StepLimitError
 from schedule_explorer.exploration import Verdict
 
@@ -192,9 +192,103 @@ def test_operations_of_a_finalizer_are_part_of_the_call_that_drops_the_object(se
 
     result = explore(body)
     if several:
-        assert result.verdict is Verdict.UNFINISHED and "let a finalizer make one operation" in result.reason
+        assert result.verdict is Verdict.UNFINISHED and "let a finalizer do less" in result.reason
     else:
         assert result.verdict is Verdict.PROVED
+
+
+def _putting() -> tuple[Callable[[], Any], Callable[[], Any]]:
+    items: queue.Queue[int] = queue.Queue()
+    return lambda: items.put(1), items.get
+
+
+def _putting_simply() -> tuple[Callable[[], Any], Callable[[], Any]]:
+    items: queue.SimpleQueue[int] = queue.SimpleQueue()
+    return lambda: items.put(1), items.get
+
+
+def _releasing() -> tuple[Callable[[], Any], Callable[[], Any]]:
+    permits = threading.Semaphore(0)
+    return permits.release, permits.acquire
+
+
+GIVING = [_putting, _putting_simply, _releasing]
+
+
+@pytest.mark.parametrize("made", GIVING)
+def test_what_lets_others_go_on_is_one_of_the_two(early: Acting, made: Callable[[], Any]) -> None:
+    """Put and get are in no conflict, and yet what comes after the put is too late."""
+
+    def body() -> None:
+        give, take = made()
+        value = SharedVariable(0)
+
+        def act() -> None:
+            give()
+            value.store(1)
+
+        def other() -> None:
+            take()
+            assert value.load() == 1
+
+        early.act = act
+        thread = threading.Thread(target=other)
+        thread.start()
+        log.info("")
+        thread.join()
+
+    result = explore(body)
+    assert result.verdict is Verdict.UNFINISHED and "could come between with load" in result.reason
+
+
+def test_a_thread_that_is_started_below_the_lock_goes_on_at_once(early: Acting) -> None:
+    def body() -> None:
+        value = SharedVariable(0)
+
+        def look() -> None:
+            assert value.load() == 1
+
+        thread = threading.Thread(target=look)
+
+        def act() -> None:
+            thread.start()
+            value.store(1)
+
+        early.act = act
+        log.info("")
+        thread.join()
+
+    assert explore(body).verdict is Verdict.UNFINISHED
+
+
+@pytest.mark.parametrize("made", GIVING)
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_file_that_is_closed_by_its_finalizer_only_after_others_go_on(
+    made: Callable[[], Any], closed: bool
+) -> None:
+    def body() -> None:
+        give, take = made()
+        path = fresh_dir() / "x"
+
+        def produce() -> None:
+            file = open(path, "w")
+            file.write("hello")
+            if closed:
+                file.close()
+            give()
+
+        def consume() -> None:
+            take()
+            assert path.read_text() == "hello"
+
+        threads = [threading.Thread(target=produce), threading.Thread(target=consume)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    result = explore(body)
+    assert result.verdict is (Verdict.PROVED if closed else Verdict.UNFINISHED), result.reason
 
 
 def test_time_goes_on_below_the_lock(early: Acting) -> None:
