@@ -110,7 +110,7 @@ class _Interposition:
             *early_objects.exchanges(early, self._stands),
         ):
             self._exchange(owner, name, value)
-        rebound = early_bindings.rebound(bound, self._replacements, self._proxies)
+        rebound = early_bindings.rebound(modules, bound, self._replacements, self._kinds, self._proxies)
         self._bound_early.enter_context(rebound)
 
     def _suspend(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import itertools
 import queue
 import threading
 from collections.abc import Callable
@@ -14,8 +15,8 @@ import pytest
 from schedule_explorer import Verdict, explore
 from schedule_explorer.errors import DivergenceError, UncontrolledCallError, UncontrolledThreadError
 
-# In a tuple, where no early binding is looked for.
-hidden = (_thread.start_new_thread,)
+# In an iterator, where no early binding is looked for.
+hidden = itertools.repeat(_thread.start_new_thread)
 
 
 def test_real_thread_is_named() -> None:
@@ -27,7 +28,7 @@ def test_real_thread_is_named() -> None:
 
     try:
         with pytest.raises(UncontrolledThreadError, match="started a real thread"):
-            explore(lambda: hidden[0](wait, ()))
+            explore(lambda: next(hidden)(wait, ()))
     finally:
         stop.release()
 

@@ -1,0 +1,38 @@
+"""How an item of a container, or an attribute of a class, is exchanged; no code of the program runs."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from contextlib import ExitStack
+from types import FunctionType
+from typing import Any
+
+
+def put_in_class(cls: Any, name: str, value: Any, stand: Any, undo: ExitStack) -> None:
+    """Give a class an attribute for as long as `undo` says; what was no method must not become one."""
+    undo.callback(type.__setattr__, cls, name, value)
+    method = type(stand) is FunctionType and type(value) is not FunctionType
+    type.__setattr__(cls, name, staticmethod(stand) if method else stand)
+
+
+def put_back(base: Any, held: Any, stand: Any, value: Any) -> None:
+    """Put `value` wherever the program has left what stood for it."""
+    for key, now in list(dict.items(held) if base is dict else enumerate(base.__iter__(held))):
+        if now is stand:
+            base.__setitem__(held, key, value)
+
+
+def replace(held: Any, old: Any, new: Any) -> None:
+    """Put one member of a set in the place of another, if that is there."""
+    if set.__contains__(held, old):
+        set.discard(held, old)
+        set.add(held, new)
+
+
+def rename(held: Any, new: dict[int, tuple[Any, Any]]) -> None:
+    """Give a dictionary other keys, in the old order; `new` has them by the ``id`` of the old ones."""
+    base: Any = OrderedDict if issubclass(type(held), OrderedDict) else dict
+    items = [(new[id(key)][0] if id(key) in new else key, value) for key, value in base.items(held)]
+    base.clear(held)
+    for key, value in items:
+        base.__setitem__(held, key, value)
