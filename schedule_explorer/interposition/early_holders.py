@@ -24,8 +24,8 @@ from types import BuiltinMethodType, FunctionType
 from typing import Any
 
 from schedule_explorer.errors import UncontrolledCallError
-from schedule_explorer.interposition import dates
-from schedule_explorer.interposition.early_items import put_back, put_in_class, rename, replace
+from schedule_explorer.interposition import dates, file_layers
+from schedule_explorer.interposition.early_items import put_back, put_in_class, rename, replace, set_for_now
 from schedule_explorer.interposition.early_owners import explorers, of_program, own
 from schedule_explorer.interposition.global_locks import GlobalLock, proxy_of
 from schedule_explorer.interposition.mutexes import LockType, RLockType
@@ -286,6 +286,8 @@ class Walk:
                 put_in_class(cls, name, value, stand, self._undo)
         for base in _read(cls, "__mro__")[1:]:
             self.stand_for(base, _read(base, "__qualname__"))
+            if id(base) in file_layers.GUARDED:
+                set_for_now(cls, "__init__", file_layers.guard(cls, base), self._undo)
 
     def _instance(self, held: Any, place: str) -> None:
         for base, go in ((dict, Walk._dictionary), (list, Walk._list), (deque, Walk._list),

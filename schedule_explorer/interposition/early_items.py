@@ -15,6 +15,16 @@ def put_in_class(cls: Any, name: str, value: Any, stand: Any, undo: ExitStack) -
     type.__setattr__(cls, name, staticmethod(stand) if method else stand)
 
 
+def set_for_now(cls: type, name: str, value: Any, undo: ExitStack) -> None:
+    """Set an attribute of a class that may only have inherited it, for as long as `undo` says."""
+    own = type.__dict__["__dict__"].__get__(cls)
+    if name in own:
+        undo.callback(type.__setattr__, cls, name, own[name])
+    else:
+        undo.callback(type.__delattr__, cls, name)
+    type.__setattr__(cls, name, value)
+
+
 def put_back(base: Any, held: Any, stand: Any, value: Any) -> None:
     """Put `value` wherever the program has left what stood for it."""
     for key, now in list(dict.items(held) if base is dict else enumerate(base.__iter__(held))):

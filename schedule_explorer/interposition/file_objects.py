@@ -314,11 +314,13 @@ def wrapped(execution: Execution, raw: Any, buffering: int, mode: str, text: tup
         kind = Random if "+" in mode else Reader if "r" in mode else Writer
         result = kind(raw, buffering)
         result._explorer = record
+        raw._explorer_layer = weakref.ref(result)
         record.unguarded = 0
         if text is not None:
             record.unguarded = 1
-            result = Text(result, *text)
+            buffer, result = result, Text(result, *text)
             result._explorer = record
+            buffer._explorer_layer = weakref.ref(result)
             result.mode = mode
         return result
     except BaseException:

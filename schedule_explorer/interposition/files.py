@@ -13,7 +13,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from schedule_explorer.interposition import descriptors, file_locks
+from schedule_explorer.interposition import descriptors, file_layers, file_locks
 from schedule_explorer.interposition.context import virtual
 from schedule_explorer.interposition.descriptors import _opened
 from schedule_explorer.interposition.file_objects import FileIO, RawFile, wrapped
@@ -102,6 +102,7 @@ def _late_unlink(*arguments: Any, **options: Any) -> Any:
 PATCHES: list[tuple[object, str, Any]] = [
     (io, "open", _open),
     (io, "FileIO", FileIO),
+    *file_layers.PATCHES,
     (builtins, "open", _open),
     (bz2, "_builtin_open", _open),
     (tarfile, "bltn_open", _open),
