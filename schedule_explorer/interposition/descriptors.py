@@ -38,15 +38,17 @@ class Description:
         inode: name of the file.
         regular: whether it has content.
         users: how many descriptors there are.
+        locked: whether it may hold locks of its own (``F_OFD_SETLK``).
     """
 
-    __slots__ = ("inode", "number", "regular", "users")
+    __slots__ = ("inode", "locked", "number", "regular", "users")
 
     def __init__(self, number: int, inode: Key, regular: bool) -> None:
         self.number = number
         self.inode = inode
         self.regular = regular
         self.users = 1
+        self.locked = False
 
 
 def _opened(execution: Execution) -> dict[int, Description]:
@@ -120,7 +122,8 @@ def release(execution: Execution, fd: int) -> list[Access]:
         return accesses
     description.users -= 1
     holders = world.locks.get(description.inode)
-    if not description.users and holders is not None and holders.pop(description, None) is not None:
+    held = holders is not None and not description.users and holders.pop(description, None) is not None
+    if held or (description.locked and not description.users):
         accesses.append((("flock", description.inode), WRITE))
     thread = execution.current
     if fd >= BASE and thread is not None and (fd - BASE) % _THREADS == thread.tid % _THREADS:
@@ -355,7 +358,7 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "write": (WRITE, WRITE), "writev": (WRITE, WRITE), "pwrite": (READ, WRITE), "pwritev": (READ, WRITE),
     "read": (WRITE, READ), "readv": (WRITE, READ), "pread": (READ, READ), "preadv": (READ, READ),
     "lseek": (WRITE, READ), "fsync": (READ, READ), "fdatasync": (READ, READ),
-    "posix_fallocate": (READ, WRITE), "lockf": (READ, None),
+    "posix_fallocate": (READ, WRITE),
     "isatty": (READ, None), "get_inheritable": (READ, None), "set_inheritable": (WRITE, None),
     "get_blocking": (READ, None), "set_blocking": (WRITE, None),
 }

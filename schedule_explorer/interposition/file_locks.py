@@ -1,8 +1,18 @@
-"""fcntl: locks on files, and the rest of what it does to descriptors."""
+"""fcntl: locks on files, and the rest of what it does to descriptors.
+
+There are three kinds of lock. ``flock`` and the locks of an open file description (``F_OFD_SETLK``) are
+dropped with the last descriptor of their description; both write the key of the inode's locks, as does the
+close that drops one. POSIX locks belong to the process: threads never meet in them, so they write nothing,
+and their order is not explored. Only a lock of a description can meet one: a program that mixes the two is
+not proved.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import os
+import sys
+from collections.abc import Callable
 from typing import Any
 
 from schedule_explorer.interposition.context import virtual
@@ -12,9 +22,10 @@ from schedule_explorer.interposition.descriptors import (
     duplicate,
     touched,
 )
-from schedule_explorer.interposition.file_steps import BASE, distinct, step
-from schedule_explorer.interposition.paths import world_of
+from schedule_explorer.interposition.file_steps import BASE, distinct, refuse, step
+from schedule_explorer.interposition.paths import inode_id, real, world_of
 from schedule_explorer.operations import READ, WRITE, Access, Key, Operation
+from schedule_explorer.runtime import Execution, site_text, user_frames
 
 _real_fcntl: Any = fcntl.fcntl
 _real_flock: Any = fcntl.flock
@@ -37,7 +48,15 @@ def _fcntl(fd: Any, cmd: int, arg: Any = 0) -> Any:
     def perform(operation: Operation) -> Any:
         accesses = touched(execution, number, WRITE, WRITE if cmd not in _HARMLESS else None)
         operation.accesses = distinct(accesses)
-        result = _real_fcntl(number, cmd, arg)
+        if cmd in _OF_DESCRIPTION:
+            operation.accesses = distinct([*accesses, *_of_description(execution, number, cmd)])
+            result = _try(cmd in _WAITING, lambda: _real_fcntl(number, _WAITING.get(cmd, cmd), arg))
+            if cmd != _OF_DESCRIPTION[0]:
+                world_of(execution).descriptors[number].locked = True
+            return result
+        if cmd in _OF_PROCESS:
+            _note_kind(execution, number, "POSIX")
+        result = _try(cmd in _WAITING, lambda: _real_fcntl(number, _WAITING.get(cmd, cmd), arg))
         if cmd in (fcntl.F_DUPFD, fcntl.F_DUPFD_CLOEXEC):
             result = canonical(execution, result) if arg < BASE else result
             duplicate(execution, operation, number, result)
@@ -46,7 +65,50 @@ def _fcntl(fd: Any, cmd: int, arg: Any = 0) -> Any:
     return step("fcntl", number, perform, execution)
 
 
+#: commands on the locks of a description, the one that only looks first; and on those of the process
+_OF_DESCRIPTION = [
+    getattr(fcntl, name) for name in ("F_OFD_GETLK", "F_OFD_SETLK", "F_OFD_SETLKW") if hasattr(fcntl, name)
+]
+_OF_PROCESS = (fcntl.F_GETLK, fcntl.F_SETLK, fcntl.F_SETLKW)
+#: commands that wait, with those that do not
+_WAITING = {fcntl.F_SETLKW: fcntl.F_SETLK}
+if _OF_DESCRIPTION:
+    _WAITING[_OF_DESCRIPTION[2]] = _OF_DESCRIPTION[1]
 _HARMLESS = {fcntl.F_GETFD, fcntl.F_SETFD, fcntl.F_GETFL, fcntl.F_DUPFD, fcntl.F_DUPFD_CLOEXEC}
+
+
+def _of_description(execution: Execution, fd: int, cmd: int) -> list[Access]:
+    """Return what a call on the locks of a description accesses besides the file."""
+    description = world_of(execution).descriptors.get(fd)
+    if description is None:
+        real["fstat"](fd)  # says so when it is closed
+        refuse("a lock of a file that was opened before the exploration")
+    assert description is not None
+    _note_kind(execution, fd, "description")
+    return [(("flock", description.inode), READ if cmd == _OF_DESCRIPTION[0] else WRITE)]
+
+
+def _note_kind(execution: Execution, fd: int, kind: str) -> None:
+    """Spoil the proof where both kinds of lock are used on one file."""
+    try:
+        inode = inode_id(execution, real["fstat"](fd))
+    except OSError:
+        return
+    kinds: set[str] = execution.state.setdefault("record locks", {}).setdefault(inode, set())
+    kinds.add(kind)
+    if len(kinds) > 1:
+        where = site_text(user_frames(sys._getframe(1), 50))
+        execution.trace.unmodelled.add(f"POSIX locks and F_OFD_SETLK are used on one file, at {where}")
+
+
+def _try(waits: bool, call: Callable[[], Any]) -> Any:
+    """Take a lock without waiting for it; where the program would wait, nothing could be explored."""
+    try:
+        return call()
+    except (BlockingIOError, PermissionError):
+        if waits:
+            refuse("waiting for a lock of fcntl or lockf")
+        raise
 
 
 def _lockf(fd: Any, cmd: int, *arguments: Any) -> Any:
@@ -57,9 +119,26 @@ def _lockf(fd: Any, cmd: int, *arguments: Any) -> Any:
     def perform(operation: Operation) -> Any:
         # Such a lock belongs to the process: threads never wait for each other.
         operation.accesses = distinct(touched(execution, number, READ, None))
-        return _real_lockf(number, cmd | (fcntl.LOCK_NB if not cmd & fcntl.LOCK_UN else 0), *arguments)
+        _note_kind(execution, number, "POSIX")
+        takes = not cmd & fcntl.LOCK_UN
+        now = cmd | (fcntl.LOCK_NB if takes else 0)
+        return _try(takes and not cmd & fcntl.LOCK_NB, lambda: _real_lockf(number, now, *arguments))
 
     return step("lockf", number, perform, execution)
+
+
+def _os_lockf(fd: Any, command: int, length: int, /) -> Any:
+    execution = virtual()
+    if execution is None or not controlled(execution, fd):
+        return real["lockf"](fd, command, length)
+
+    def perform(operation: Operation) -> Any:
+        operation.accesses = distinct(touched(execution, fd, READ, None))
+        _note_kind(execution, fd, "POSIX")
+        waits = command == os.F_LOCK
+        return _try(waits, lambda: real["lockf"](fd, os.F_TLOCK if waits else command, length))
+
+    return step("lockf", fd, perform, execution)
 
 
 def _flock(fd: Any, operation: int) -> None:
@@ -122,5 +201,6 @@ def _flock(fd: Any, operation: int) -> None:
 PATCHES: list[tuple[object, str, Any]] = [
     (fcntl, "fcntl", _fcntl),
     (fcntl, "lockf", _lockf),
+    (os, "lockf", _os_lockf),
     (fcntl, "flock", _flock),
 ]

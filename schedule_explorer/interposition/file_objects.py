@@ -124,7 +124,9 @@ def _close(self: Any) -> Any:
         _look_stale(record)
         world = world_of(record.execution)
         description = world.descriptors.get(record.fd)
-        if description is not None and description in world.locks.get(description.inode, ()):
+        if description is not None and (
+            description.locked or description in world.locks.get(description.inode, ())
+        ):
             # Others see that the lock is dropped, and what was written before it.
             call.system()
         call.accesses += release(record.execution, record.fd)
