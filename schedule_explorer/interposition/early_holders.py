@@ -15,6 +15,7 @@ from __future__ import annotations
 import builtins
 import functools
 import gc
+import sched
 import sys
 import types
 from collections import ChainMap, OrderedDict, UserDict, UserList, defaultdict, deque
@@ -33,7 +34,7 @@ from schedule_explorer.interposition.mutexes import LockType, RLockType
 #: classes of the standard library whose attributes are looked at
 _OPEN = (
     types.SimpleNamespace, functools.partialmethod, functools.cached_property,
-    functools.singledispatchmethod, ChainMap, UserDict, UserList,
+    functools.singledispatchmethod, ChainMap, UserDict, UserList, sched.scheduler,
 )
 #: type flags of CPython: made by a class statement; attributes cannot be set
 _HEAP, _IMMUTABLE = 1 << 9, 1 << 8

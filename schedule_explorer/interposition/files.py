@@ -9,7 +9,6 @@ import os
 import stat as stats
 import tarfile
 import tempfile
-import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from schedule_explorer.interposition.context import virtual
 from schedule_explorer.interposition.descriptors import _opened
 from schedule_explorer.interposition.file_objects import FileIO, RawFile, wrapped
 from schedule_explorer.interposition.paths import real
+from schedule_explorer.interposition.stdlib_defaults import with_defaults
 
 __all__ = ["PATCHES", "_opened"]
 
@@ -84,17 +84,6 @@ def _candidate_names() -> Any:
 _real_candidate_names: Any = tempfile._get_candidate_names  # type: ignore[attr-defined]
 
 
-def _with_defaults(function: Any, replacements: dict[Any, Any]) -> Any:
-    """Copy a function whose defaults are calls that are interposed now."""
-    old = function.__defaults__ or ()
-    defaults = tuple(replacements.get(value, value) if callable(value) else value for value in old)
-    copy = types.FunctionType(
-        function.__code__, function.__globals__, function.__name__, defaults, function.__closure__
-    )
-    copy.__kwdefaults__ = function.__kwdefaults__
-    return copy
-
-
 def _late_unlink(*arguments: Any, **options: Any) -> Any:
     return os.unlink(*arguments, **options)
 
@@ -113,4 +102,4 @@ PATCHES: list[tuple[object, str, Any]] = [
 _CLOSER: Any = getattr(tempfile, "_TemporaryFileCloser", None)
 for _name in ("close", "cleanup"):
     if _CLOSER is not None and _name in vars(_CLOSER):
-        PATCHES.append((_CLOSER, _name, _with_defaults(vars(_CLOSER)[_name], {os.unlink: _late_unlink})))
+        PATCHES.append((_CLOSER, _name, with_defaults(vars(_CLOSER)[_name], {os.unlink: _late_unlink})))

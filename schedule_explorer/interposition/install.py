@@ -29,6 +29,7 @@ from schedule_explorer.interposition import (
     queues,
     real_locks,
     source_lines,
+    stdlib_defaults,
     stdlib_locks,
     temporary,
     tensor_files,
@@ -41,8 +42,8 @@ _MISSING = object()
 _STDLIB, _SITE = sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")
 METHODS = [*locks.METHODS, *threads.METHODS, *queues.METHODS]
 _MODULES = (
-    locks, locals, threads, queues, clock, filesystem, files, tensor_files, determinism, temporary,
-    source_lines,
+    locks, locals, threads, queues, clock, stdlib_defaults, filesystem, files, tensor_files, determinism,
+    temporary, source_lines,
 )
 PATCHES: list[tuple[object, str, Any]] = [patch for module in _MODULES for patch in module.PATCHES]
 

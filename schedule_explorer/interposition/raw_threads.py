@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from schedule_explorer.interposition.context import virtual
-from schedule_explorer.interposition.thread_state import STARTED, forget_locals
+from schedule_explorer.interposition.thread_state import STARTED, ends_thread, forget_locals
 from schedule_explorer.operations import ADD, Operation
 
 _real_start: Any = _thread.start_new_thread
@@ -27,6 +27,11 @@ def _start_new_thread(function: Any, args: Any, kwargs: Any = None) -> int:
     def run() -> None:
         try:
             function(*args, **(kwargs or {}))
+        except KeyboardInterrupt as error:
+            failure = ends_thread(error)
+            if failure is None:
+                raise  # Ctrl-C
+            raise failure from error
         finally:
             forget_locals(execution)
 

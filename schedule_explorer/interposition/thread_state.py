@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import opcode
 import threading
 from typing import Any
 
@@ -16,6 +17,7 @@ STARTED: Key = ("threads", "started")
 _APART = 1000
 
 _get_ident = _thread.get_ident
+_RAISE = opcode.opmap["RAISE_VARARGS"]
 
 
 class Started:
@@ -113,6 +115,23 @@ def forget_locals(execution: Execution) -> None:
     thread = execution.current
     if thread is not None and "locals" in execution.state:
         forget_thread(execution, thread.path)
+
+
+def ends_thread(error: BaseException) -> BaseException | None:
+    """Return what a thread fails with that `error` ends: another error, where that is no `Exception`.
+
+    A `KeyboardInterrupt` that the program raised ends that thread alone, as any error does. Ctrl-C may come
+    at any other instruction, and is to end the exploration: None.
+    """
+    if isinstance(error, Exception):
+        return error
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None or traceback.tb_frame.f_code.co_code[traceback.tb_lasti] != _RAISE:
+        return None
+    failure = RuntimeError(f"a thread raised {type(error).__name__}, which ends that thread alone")
+    return failure.with_traceback(error.__traceback__)
 
 
 def start_key(thread: Any) -> Key:

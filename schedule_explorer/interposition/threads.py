@@ -24,6 +24,7 @@ from schedule_explorer.interposition.thread_state import (
     STARTED,
     Handle,
     Started,
+    ends_thread,
     forget_locals,
     number,
     python_thread_of,
@@ -109,11 +110,16 @@ def _run_of(thread: threading.Thread, execution: Execution) -> Callable[[], None
         nonlocal thread
         try:
             thread.run()
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
+            failure = ends_thread(error)
+            if failure is None:
+                raise  # Ctrl-C
             hook = threading.excepthook
             if hook is not _hook and not execution.ending:
                 hook(threading.ExceptHookArgs((type(error), error, error.__traceback__, thread)))
-            raise
+            if failure is error:
+                raise
+            raise failure from error
         finally:
             # Nothing of a thread that ended keeps its objects alive.
             del thread

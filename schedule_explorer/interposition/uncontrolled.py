@@ -11,6 +11,7 @@ import mmap
 import os
 import subprocess
 import sys
+import threading
 from typing import Any
 
 from schedule_explorer.interposition.context import virtual
@@ -27,6 +28,19 @@ def _refused(text: str, original: Any) -> Any:
         return original(*arguments, **options)
 
     call.__name__ = text
+    return call
+
+
+def _hooking(name: str) -> Any:
+    """Refuse a trace function for threads: virtual threads share one real one, which it would be set for."""
+    original = getattr(threading, name)
+
+    def call(func: Any) -> None:
+        if virtual() is not None and func is not None:
+            refuse(f"threading.{name}()")
+        original(func)
+
+    call.__name__ = name
     return call
 
 
@@ -61,6 +75,11 @@ PATCHES: list[tuple[object, str, Any]] = [
     if name in real
 ]
 PATCHES += [(os, "pipe", _pipe), (mmap, "mmap", _Mapping)]
+PATCHES += [
+    (threading, name, _hooking(name))
+    for name in ("settrace", "setprofile", "settrace_all_threads", "setprofile_all_threads")
+    if hasattr(threading, name)
+]
 _fork: Any = getattr(subprocess, "_fork_exec", None) or getattr(_posixsubprocess, "fork_exec", None)
 for _owner, _name in ((subprocess, "_fork_exec"), (_posixsubprocess, "fork_exec")):
     if hasattr(_owner, _name):
