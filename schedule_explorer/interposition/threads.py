@@ -34,6 +34,7 @@ from schedule_explorer.interposition.thread_state import (
     starting,
     virtual_of,
 )
+from schedule_explorer.interposition.uncontrolled import refuse_hooks
 from schedule_explorer.operations import READ, Accesses, Operation
 from schedule_explorer.runtime import Execution, VirtualThread
 
@@ -83,6 +84,7 @@ def _start(self: threading.Thread) -> None:
         raise DivergenceError(
             f"thread {self.name!r} was started in an earlier execution: make it in every run of the body"
         )
+    refuse_hooks(execution)
 
     def perform(operation: Operation) -> None:
         if self._started.is_set():  # type: ignore[attr-defined]

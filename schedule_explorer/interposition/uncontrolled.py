@@ -12,11 +12,13 @@ import os
 import subprocess
 import sys
 import threading
+from functools import partial
 from typing import Any
 
 from schedule_explorer.interposition.context import virtual
 from schedule_explorer.interposition.file_steps import refuse
 from schedule_explorer.interposition.paths import real, world_of
+from schedule_explorer.runtime import Execution
 
 _RealMapping: Any = mmap.mmap
 
@@ -32,16 +34,32 @@ def _refused(text: str, original: Any) -> Any:
 
 
 def _hooking(name: str) -> Any:
-    """Refuse a trace function for threads: virtual threads share one real one, which it would be set for."""
+    """Keep a trace function for threads, which no virtual thread can have: they share one real thread."""
     original = getattr(threading, name)
+    kept = f"_{name.removeprefix('set').removesuffix('_all_threads')}_hook"
 
     def call(func: Any) -> None:
-        if virtual() is not None and func is not None:
-            refuse(f"threading.{name}()")
+        execution = virtual()
+        if execution is not None:
+            hooks: dict[str, str] = execution.state.setdefault("thread hooks", {})
+            hooks.pop(kept, None)
+            if func is not None:
+                if name.endswith("_all_threads") or any(
+                    not thread.finished for thread in execution.threads if thread is not execution.current
+                ):
+                    refuse(f"threading.{name}() beside other threads")
+                hooks[kept] = name
+                execution.at_end.append(partial(setattr, threading, kept, getattr(threading, kept)))
         original(func)
 
     call.__name__ = name
     return call
+
+
+def refuse_hooks(execution: Execution) -> None:
+    """Refuse the start of a thread that would call a trace function."""
+    for name in execution.state.get("thread hooks", {}).values():
+        refuse(f"a thread after threading.{name}()")
 
 
 def _pipe() -> tuple[int, int]:

@@ -64,11 +64,36 @@ def test_timeit_reads_the_virtual_clock() -> None:
 
 @pytest.mark.parametrize("name", ["settrace", "setprofile"])
 def test_a_trace_function_for_threads_is_named(name: str) -> None:
-    hook = getattr(threading, name)
-    with pytest.raises(UncontrolledCallError, match=rf"threading\.{name}\(\) is not controlled, at .*\.py"):
-        explore(lambda: getattr(threading, name)(lambda *_: None))
-    assert explore(lambda: getattr(threading, name)(None)).verdict is Verdict.PROVED
-    assert getattr(threading, name) is hook
+    get_hook: Any = getattr(threading, f"g{name[1:]}")
+    held = get_hook()
+
+    def set_hook(hook: Any) -> None:
+        getattr(threading, name)(hook)
+
+    def hook(*_: Any) -> None:
+        raise AssertionError("never called")
+
+    def before() -> None:
+        set_hook(hook)
+        threading.Thread(target=print).start()
+
+    def beside() -> None:
+        threading.Thread(target=print).start()
+        set_hook(hook)
+
+    def alone() -> None:
+        set_hook(hook)
+        assert get_hook() is hook
+        set_hook(None)
+        threading.Thread(target=len, args=("",)).start()
+
+    for body, what in ((before, rf"a thread after threading\.{name}\(\)"),
+                       (beside, rf"threading\.{name}\(\) beside other threads")):
+        with pytest.raises(UncontrolledCallError, match=rf"{what} is not controlled, at .*test_stdlib"):
+            explore(body)
+        assert get_hook() is held
+    assert explore(alone).verdict is explore(lambda: set_hook(hook)).verdict is Verdict.PROVED
+    assert get_hook() is held
 
 
 def interrupted() -> None:
