@@ -38,7 +38,7 @@ _OPEN = (
 )
 #: type flags of CPython: made by a class statement; attributes cannot be set
 _HEAP, _IMMUTABLE = 1 << 9, 1 << 8
-_DEEPEST = 100
+_DEEPEST = 50
 _DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 _FACTORY: Any = vars(defaultdict)["default_factory"]
 _LOCKS = (LockType, RLockType)
@@ -81,10 +81,6 @@ class Walk:
         #: locks in closures, by their names
         self._named: dict[str, Any] = {}
         self._depth = 0
-
-    def looks_into(self, kind: type) -> bool:
-        """Say whether objects of a type may hold something, or be exchanged."""
-        return self._way(kind) is not None
 
     def stand_for(self, value: Any, place: str) -> Any:
         """Return what its holder is to hold in place of `value`, or None; what it holds itself comes later.
@@ -240,7 +236,7 @@ class Walk:
             self._dictionary(function.__dict__, place)
             names = function.__globals__
             module = sys.modules.get(names.get("__name__"))
-            if module is None or vars(module) is not names:
+            if not issubclass(type(module), types.ModuleType) or vars(module) is not names:
                 # Made by exec(), or of a module that is not among the others.
                 self.stand_for(names, f"{place}.__globals__")
 

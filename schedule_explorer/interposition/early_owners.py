@@ -6,7 +6,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Iterable
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 _PACKAGES = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
@@ -21,8 +21,10 @@ def of_program(module: Any) -> bool:
         return False
     if module.partition(".")[0] == "schedule_explorer":
         return ".targets." in module
-    path = getattr(sys.modules.get(module), "__file__", None) or ""
-    return not any(part in path for part in _PACKAGES)
+    found = sys.modules.get(module)
+    # Something else in its place may run code when it is asked.
+    path = vars(found).get("__file__") if issubclass(type(found), ModuleType) else None
+    return not (isinstance(path, str) and any(part in path for part in _PACKAGES))
 
 
 def explorers() -> Iterable[int]:
