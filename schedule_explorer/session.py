@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
 
@@ -24,7 +24,7 @@ from schedule_explorer.errors import (
     UncontrolledBlockingError,
     UncontrolledThreadError,
 )
-from schedule_explorer.interposition.install import interposed
+from schedule_explorer.interposition.install import bound_in, interposed
 from schedule_explorer.runtime import (
     Execution,
     ThreadEnd,
@@ -50,6 +50,16 @@ _NOT_RUN: dict[str, Callable[[object], bool]] = {
 }
 
 
+class HoldsEarly:
+    """A body that gets what was made before the exploration from elsewhere than its closure and defaults.
+
+    Attributes:
+        held_early: the containers of that.
+    """
+
+    held_early: tuple[Any, ...] = ()
+
+
 class Session:
     """Runs executions one after the other; everything is put back when it is closed.
 
@@ -61,10 +71,22 @@ class Session:
         self._watch = Watchdog(step_timeout)
         self._runs = 0
         self._workers = Workers(lasting=True)
+        self._body: Callable[[], Any] | None = None
+        self._stand: Callable[[], Any] | None = None
+        #: puts back what the body holds
+        self.bound = ExitStack()
 
     def close(self) -> None:
         """Let go of what served all executions."""
         self._workers.close()
+
+    def _controlled(self, body: Callable[[], Any]) -> Callable[[], Any]:
+        """Return `body`, or what stands for it, with what it holds itself exchanged."""
+        if self._stand is None or body is not self._body:
+            held = body.held_early if isinstance(body, HoldsEarly) else ()
+            self.bound.close()
+            self._body, self._stand = body, self.bound.enter_context(bound_in(body, *held))
+        return self._stand
 
     def run(self, body: Callable[[], Any], execution: Execution) -> Trace:
         """Run one execution.
@@ -79,7 +101,7 @@ class Session:
         # Default thread names count from 1 in every execution.
         threading._counter = itertools.count(1).__next__  # type: ignore[attr-defined]
         try:
-            trace = execution.run(_checked(body))
+            trace = execution.run(_checked(self._controlled(body)))
         finally:
             watch.execution = None
         if _thread._count() > threads:
@@ -190,7 +212,7 @@ def session(step_timeout: float) -> Iterator[Session]:
     try:
         sys.unraisablehook = lambda unraisable: None if _late(unraisable) else hook(unraisable)
         threads = _thread._count()
-        with interposed():
+        with interposed(), opened.bound:
             yield opened
         if _more_threads(threads, before):
             opened._watch.name_real_thread()

@@ -75,6 +75,7 @@ def _layer(real: Any) -> Any:
         def make() -> None:
             real.__init__(self, *arguments, **options)
             self._explorer = record
+            record.unguarded = 1 if real is io.TextIOWrapper else 0
 
         run(record, real.__name__, make)
         _look_for_another(record.execution, file)

@@ -37,6 +37,7 @@ from schedule_explorer.interposition import (
 )
 from schedule_explorer.interposition.context import set_exploring_thread
 from schedule_explorer.interposition.early_attributes import attributes_of
+from schedule_explorer.interposition.early_holders import Walk
 
 _MISSING = object()
 _STDLIB, _SITE = sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")
@@ -114,6 +115,15 @@ class _Interposition:
         rebound = early_bindings.rebound(modules, bound, self._replacements, self._kinds, self._proxies)
         self._bound_early.enter_context(rebound)
 
+    def look_into(self, body: Any, held: tuple[Any, ...], undo: ExitStack) -> Any:
+        """Exchange what a body holds until `undo` puts it back, and return what stands for the body."""
+        walk = Walk(self._replacements, self._kinds, self._proxies, undo)
+        stand = walk.stand_for(body, "the body")
+        for value in held:
+            walk.stand_for(value, "the body")
+        walk.go()
+        return body if stand is None else stand
+
     def _suspend(self) -> None:
         """Put everything back for as long as a module is loaded; what the program has exchanged stays."""
         set_exploring_thread(-1)
@@ -141,8 +151,8 @@ def _put(owner: Any, name: str, value: Any) -> None:
         setattr(owner, name, value)
 
 
-#: threads that have interposed
-_interposing: set[int] = set()
+#: by thread that has interposed, how
+_interposing: dict[int, _Interposition] = {}
 
 
 @contextmanager
@@ -157,13 +167,28 @@ def interposed() -> Iterator[None]:
         yield
         return
     interposition = _Interposition()
-    _interposing.add(ident)
+    _interposing[ident] = interposition
     try:
         interposition.install()
         yield
     finally:
-        _interposing.discard(ident)
+        del _interposing[ident]
         interposition.undo()
+
+
+@contextmanager
+def bound_in(body: Any, *held: Any) -> Iterator[Any]:
+    """Exchange what a body holds itself, in its closure or defaults, say; within a block of `interposed`.
+
+    Arguments:
+        body: what is called for each execution.
+        held: containers of what else its executions get.
+
+    Returns:
+        the body, or what stands for it: a built-in function, or a partial object of one.
+    """
+    with ExitStack() as undo:
+        yield _interposing[get_ident()].look_into(body, held, undo)
 
 
 def _exchanged(kind: type) -> bool:

@@ -31,6 +31,7 @@ from schedule_explorer.plugin.surroundings import Surroundings
 from schedule_explorer.runtime import ThreadEnd
 from schedule_explorer.runtime.heap import opaque
 from schedule_explorer.runtime.trace import BOTTOM
+from schedule_explorer.session import HoldsEarly
 
 _SKIPPED: tuple[type[BaseException], ...] = (pytest.skip.Exception, pytest.xfail.Exception, unittest.SkipTest)
 # Below these no frame is the program's: they hold all of pytest, and loop over its hooks, which would pass
@@ -68,7 +69,7 @@ def wider_fixtures(item: pytest.Function) -> list[FixtureDef[Any]]:
     return found
 
 
-class Body:
+class Body(HoldsEarly):
     """One test function; calling this is one execution.
 
     Attributes:
@@ -79,6 +80,8 @@ class Body:
 
     def __init__(self, item: pytest.Function) -> None:
         self.item = item
+        # Values of `parametrize` were made when the tests were collected.
+        self.held_early = (item.callspec.params,) if hasattr(item, "callspec") else ()
         self.forget()
         self.exited: BaseException | None = None
         self._setup: Callable[[], None] = item.setup

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import threading
@@ -20,6 +21,7 @@ from schedule_explorer import Verdict, explore, fresh_dir
 from schedule_explorer.errors import UncontrolledCallError
 from schedule_explorer.interposition.early_owners import of_program
 from schedule_explorer.interposition.install import interposed
+from schedule_explorer.interposition.mutexes import LockType
 
 UNLINK = os.unlink
 ACTIONS = {"remove": os.unlink}
@@ -193,6 +195,59 @@ def test_a_function_that_was_bound_early_is_interposed(way: str) -> None:
         assert result.verdict is Verdict.FAILED, result.reason
     assert explore(body_of(WAYS[way], there=False, joined=True)).verdict is Verdict.PROVED
     assert state() == before
+
+
+Bound = tuple[Callable[[], None], Callable[[], Any]]
+
+
+def _closure(run: Callable[[Any], None]) -> Bound:
+    remove = os.unlink
+    return lambda: run(remove), lambda: remove
+
+
+def _container(run: Callable[[Any], None]) -> Bound:
+    removes = {"all": [os.unlink]}
+    return lambda: run(removes["all"][0]), lambda: removes["all"][0]
+
+
+def _default(run: Callable[[Any], None]) -> Bound:
+    def body(remove: Any = os.unlink) -> None:
+        run(remove)
+
+    return body, lambda: (body.__defaults__ or ())[0]
+
+
+def _partial(run: Callable[[Any], None]) -> Bound:
+    body = functools.partial(run, os.unlink)
+    return body, lambda: body.args[0]
+
+
+@pytest.mark.parametrize("within", [False, True])
+@pytest.mark.parametrize("bind", [_closure, _container, _default, _partial])
+def test_what_the_body_itself_holds_is_interposed(bind: Callable[[Any], Bound], within: bool) -> None:
+    body, held = bind(lambda remove: body_of(remove, there=True, joined=False)())
+    with interposed() if within else contextlib.nullcontext():
+        assert explore(body).verdict is Verdict.FAILED
+    assert held() is UNLINK
+
+
+def test_a_lock_in_the_closure_of_a_body_is_made_anew_in_each_execution() -> None:
+    lock = threading.Lock()
+
+    def guarded() -> None:
+        with lock:
+            pass
+
+    def body() -> None:
+        thread = threading.Thread(target=guarded)
+        thread.start()
+        guarded()
+        thread.join()
+        lock.acquire()
+
+    result = explore(body)
+    assert result.executions == 2 and result.verdict is Verdict.PROVED, result.reason
+    assert type(lock) is LockType and not lock.locked()
 
 
 def state() -> list[Any]:

@@ -121,6 +121,24 @@ class Case(unittest.TestCase):
     run.says("4 proved, 1 failed, 0 unfinished, 1 skipped; ", "failed test_it.py::Case::test_failing_subtest")
 
 
+def test_a_function_among_parameters_is_interposed(pytester: pytest.Pytester) -> None:
+    run = Run(pytester, """
+import os
+
+@pytest.mark.parametrize("remove", [os.unlink, [os.unlink]])
+def test_removed(remove, tmp_path):
+    path = tmp_path / "x"
+    path.touch()
+    call = remove if callable(remove) else remove[0]
+    thread = threading.Thread(target=call, args=(path,))
+    thread.start()
+    found = path.exists()
+    thread.join()
+    assert found
+""", "--explore")
+    run.outcomes(failed=2)
+
+
 def test_what_cannot_be_explored_is_left_to_pytest_and_listed(pytester: pytest.Pytester) -> None:
     run = Run(pytester, """
 from hypothesis import given, strategies
