@@ -102,12 +102,13 @@ def test_a_class_derived_in_the_body() -> None:
 
 
 def test_around_anything_else_it_is_real() -> None:
-    kinds = (io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper, io.BufferedRWPair)
+    # By number, for the classes themselves would be exchanged in the body's closure.
+    kinds = [id(kind) for kind in (io.BufferedReader, io.BufferedWriter, io.TextIOWrapper, io.BufferedRWPair)]
 
     def body() -> None:
-        assert type(io.BufferedReader(io.BytesIO(b"a"))) is kinds[0]
-        assert type(io.TextIOWrapper(io.BytesIO())) is kinds[3]
-        assert type(io.BufferedRWPair(io.BytesIO(), io.BytesIO())) is kinds[4]
+        assert id(type(io.BufferedReader(io.BytesIO(b"a")))) == kinds[0]
+        assert id(type(io.TextIOWrapper(io.BytesIO()))) == kinds[2]
+        assert id(type(io.BufferedRWPair(io.BytesIO(), io.BytesIO()))) == kinds[3]
         assert EarlyWriter(io.BytesIO()).write(b"a") == 1
 
         class Own(io.TextIOWrapper):
@@ -120,7 +121,7 @@ def test_around_anything_else_it_is_real() -> None:
     assert explore(body).verdict is Verdict.PROVED
     with interposed():
         assert isinstance(EarlyWriter(io.BytesIO()), io.BufferedWriter)
-        assert type(io.BufferedWriter(io.BytesIO())) is kinds[1]
+        assert id(type(io.BufferedWriter(io.BytesIO()))) == kinds[1]
     assert "__init__" not in vars(EarlyWriter) and EarlyFile.__init__.__name__ == "__init__"
 
 

@@ -89,11 +89,14 @@ def racing(take: Callable[[], Any]) -> Callable[[], None]:
 def test_a_lock_that_only_a_container_or_a_slot_holds_is_named(
     kept: dict[str, Any], kind: str, use: Callable[[Any], None]
 ) -> None:
-    held = kept[kind]
-    lock = held.lock if isinstance(held, Slotted) else held
+    def find() -> Any:
+        held = kept[kind]
+        return held.lock if isinstance(held, Slotted) else held
+
+    lock = find()
     told = rf"(?s)Thread-\d.* real R?[Ll]ock at .*{HERE}.*global"
     with pytest.raises(UncontrolledBlockingError, match=told):
-        explore(racing(lambda: use(lock)))
+        explore(racing(lambda: use(find())))
     assert lock.acquire(blocking=False), "it was left locked"
     lock.release()
 
