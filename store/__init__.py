@@ -40,16 +40,16 @@ The arrays are referred to by `Generation.payload` alone (and by whoever is insi
 Lock order, and who waits for whom
 ==================================
 
-There is one lock, and nothing is taken while it is held: so there is no order to break. Under it run dict
-operations and `notify`; no file operation, no logging, no call of the caller's code (ids and token counts are
-plain values there), no MLX, and no memory is given back: `StoreState.drain` hands what was let go to whoever
-has the lock (G7). Two more
-bare locks serve as a signal and a flag of the finalizer and guard nothing; neither is waited for under the
-lock.
+There is one lock, and nothing is waited for while it is held: so there is no order to break. Under it run
+dict operations and releases of what others wait for; no file operation, no logging, no call of the caller's
+code (ids and token counts are plain values there), no MLX, and no memory is given back: `StoreState.drain`
+hands what was let go to whoever has the lock (G7). More bare locks serve as signals, and one as a flag of the
+finalizer, and guard nothing; none is waited for under the lock.
 
 * The writer waits for its signal, without a timeout.
-* A cleanup waits (`let_go`) for the writer to be done with one generation that the cleanup covers, at most
-  for its timeout. Nobody else waits: a save, a look, or the cleanup of another request never does (G6).
+* A cleanup waits for the writer to be done with one generation that the cleanup covers, at most for its
+  timeout, and a shutdown for the end of the writer: by a lock of its own (`held`), which the writer lets go.
+  Nobody else waits: a save, a look, or the cleanup of another request never does (G6).
 
 Linearization points
 ====================
@@ -101,7 +101,7 @@ G4
 G5
     A cleanup marks generation objects; a later save is a new object with new names.
 G6
-    `forget` touches the tables of one request, and `wait_for` waits for one generation.
+    `forget` touches the tables of one request, and a cleanup waits for one generation.
 G7
     Above. A data write is on the writer's thread alone.
 G8
@@ -111,7 +111,8 @@ G9
     Handles: see `codec`. A load from disk is evaluated before it returns; a file is renamed when it is
     whole; its name is never used again.
 G10
-    Closing is a flag under the lock, and the writer leaves when the queue is empty. The thread refers to
+    Closing is a flag under the lock, and the writer leaves when the queue is empty. The session is removed by
+    who is last: a shutdown that finds the writer running leaves that to it. The thread refers to
     the tables, not to the store: a finalizer of the store signals it, without any lock, because a finalizer
     may run in the middle of anything.
 G11

@@ -18,7 +18,7 @@ from store.layout import Layout
 from store.outcomes import CleanupOutcome, StoreStats
 from store.state import Generation, StoreState
 from store.texts import said, shown
-from store.writer import Writer, remove_files
+from store.writer import Writer, held, remove_files
 
 logger = logging.getLogger("store")
 Extractor = Callable[[list[Any]], tuple[list[dict[str, Any]], Any]]
@@ -200,19 +200,22 @@ class BoundarySnapshotStore:
         timeout = min(max(0.0, timeout), threading.TIMEOUT_MAX)
         deadline = time.monotonic() + timeout
         complete = True
+        end = held()
         if cleanup:
-            complete = self._cleanup(None, timeout, close=True).complete
+            complete = self._cleanup(None, timeout, end).complete
         else:
             with self._lock:
-                self._state.close()
-                self._writer.wake()
+                self._close(end)
                 released = self._state.drain()
             del released
-        self._writer.thread.join(max(0.0, deadline - time.monotonic()))
+        self._writer.wait_for_end(end, max(0.0, deadline - time.monotonic()))
         with self._lock:
+            self._writer.stop_waiting(end)
             ended = not self._writer.running
             if not ended:
                 self._state.give_up()
+                # Who is last removes it: the writer, unless there is another shutdown after it.
+                self._writer.removes_session |= cleanup
             elif self._state.death is not None and not cleanup:
                 complete = False
             released = self._state.drain()
@@ -221,29 +224,38 @@ class BoundarySnapshotStore:
             complete = self._layout.destroy()
         return ended and complete
 
-    def _cleanup(self, request_id: str | None, timeout: float, *, close: bool = False) -> CleanupOutcome:
+    def _close(self, end: threading.Lock) -> None:
+        self._state.close()
+        self._writer.tell_end(end)
+        self._writer.wake()
+
+    def _cleanup(
+        self, request_id: str | None, timeout: float, end: threading.Lock | None = None
+    ) -> CleanupOutcome:
+        """Forget, remove and wait. With a lock, which the end of the writer lets go, close the store too."""
         deadline = time.monotonic() + timeout
-        errors: list[str] = []
+        let_go = stuck = None
         with self._lock:
             found = self._state.forget(request_id)
-            if close:
-                self._state.close()
-                self._writer.wake()
+            if end is not None:
+                self._close(end)
+            if found.in_hand is not None:
+                let_go = self._writer.letting_go()
             released = self._state.drain()
-            stuck = found.in_hand
-            # Files and arrays go without the lock; when there are none, the wait begins at once.
-            waited = not found.files and not released
-            if waited:
-                stuck = self._outwait(stuck, deadline, errors)
+        # Files and arrays go without the lock, and nobody waits with it.
         del released
-        if not waited and (found.files or stuck is not None):
-            errors += remove_files(found.files)
+        errors = remove_files(found.files)
+        if let_go is not None:
+            let_go.acquire(timeout=max(0.0, deadline - time.monotonic()))
+        if found.files or found.in_hand is not None:
             with self._lock:
+                if let_go is not None:
+                    self._writer.stop_waiting(let_go)
                 if errors:
                     self._state.last_error = errors[-1]
                 else:
                     self._state.removed(found.files)
-                stuck = self._outwait(stuck, deadline, errors)
+                stuck = self._left_by_writer(found.in_hand, errors)
         if stuck is not None:
             logger.warning(
                 "the writer is stuck with the snapshot %s/%s: it is removed when the writer returns",
@@ -257,13 +269,11 @@ class BoundarySnapshotStore:
             logger.warning("files of a cleanup were not removed: %s", "; ".join(errors))
         return CleanupOutcome(found.count, stuck is not None, tuple(errors))
 
-    def _outwait(
-        self, generation: Generation | None, deadline: float, errors: list[str]
-    ) -> Generation | None:
-        """Wait, with the lock, until the writer lets a generation go. Return it when it did not in time."""
+    def _left_by_writer(self, generation: Generation | None, errors: list[str]) -> Generation | None:
+        """Say, with the lock, what became of the one that was in hand. Return it when it still is."""
         if generation is None:
             return None
-        if self._writer.wait_for(generation, time.monotonic, deadline):
+        if self._state.in_hand is not generation:
             if generation in self._state.leaving:
                 errors.append(self._state.last_error or "")
             return None

@@ -146,17 +146,21 @@ class Writer:
     Attributes:
         state: guarded by `lock`.
         lock: the only lock of a store.
-        let_go: notified when `state.in_hand` changes while a cleanup waits for that.
-        running: the thread has not left its loop. Guarded by `lock`.
+        running: the thread has not done the last thing that it does. Guarded by `lock`.
+        removes_session: it does that at its end, for a shutdown could not wait so long. Guarded by `lock`.
     """
 
     def __init__(self, state: StoreState, directories: Layout) -> None:
         self.state = state
         self.directories = directories
         self.lock = threading.Lock()
-        self.let_go = threading.Condition(self.lock)
         self.running = True
-        self._waiting = 0
+        self.removes_session = False
+        #: Locks of those who wait, each held until the time has come: that what is in hand is let go, or that
+        #: `running` ends. Guarded by `lock`, and waited for without it: a `Condition` takes its lock again at
+        #: the end of a wait, and an interrupt there would leave it to somebody else, or to nobody.
+        self._waiting: list[threading.Lock] = []
+        self._waiting_for_end: list[threading.Lock] = []
         self._task: Task | None = None
         self._report = Report()
         #: the thread waits for the token, or is about to: it begins so. Guarded by `lock`.
@@ -180,21 +184,43 @@ class Writer:
             self._signal()
             self._idle = False
 
-    def wait_for(self, generation: Generation, clock: Callable[[], float], deadline: float) -> bool:
-        """Wait until a generation is not in hand any more; False when it still is at the deadline.
+    def letting_go(self) -> threading.Lock | None:
+        """Return a lock that can be taken when what is in hand now is let go.
 
-        The writer itself, when the collector runs a cleanup of the caller on it, does not wait for itself.
+        None: the caller is the writer itself, on which the collector runs a cleanup, and waits for nobody.
         """
-        if threading.get_ident() == self.thread.ident:
-            return self.state.in_hand is not generation
-        self._waiting += 1
-        try:
-            while self.state.in_hand is generation:
-                if not self.let_go.wait(max(0.0, deadline - clock())):
-                    return self.state.in_hand is not generation
-            return True
-        finally:
-            self._waiting -= 1
+        if self._is_caller():
+            return None
+        lock = held()
+        self._waiting.append(lock)
+        return lock
+
+    def tell_end(self, end: threading.Lock) -> None:
+        """Let a lock go when the thread has ended."""
+        if self.running:
+            self._waiting_for_end.append(end)
+        else:
+            end.release()
+
+    def stop_waiting(self, lock: threading.Lock) -> None:
+        """Forget a lock that may not have been let go in time."""
+        for waiting in (self._waiting, self._waiting_for_end):
+            if lock in waiting:
+                waiting.remove(lock)
+
+    # -- for shutdown, without the lock --------------------------------------------------------------
+
+    def wait_for_end(self, end: threading.Lock, seconds: float) -> None:
+        """Wait until the thread has ended, which `running` tells, and not `Thread.join`.
+
+        A join that is interrupted can leave a thread that runs as one that has ended: all later ones return
+        at once. So it has nothing to wait for here but the last steps of the interpreter.
+        """
+        if not self._is_caller() and end.acquire(timeout=seconds):
+            self.thread.join()
+
+    def _is_caller(self) -> bool:
+        return threading.get_ident() == self.thread.ident
 
     # -- for the finalizer of the store, without the lock --------------------------------------------
 
@@ -225,8 +251,8 @@ class Writer:
             generation.stolen = bool(remove_files([generation], staging=True))
         with self.lock:
             self.state.died(reason)
-            self.running = False
             self._notify()
+            self._ended()
             released = self.state.drain()
         del released
         logger.error("the snapshot writer died, nothing can be saved any more: %s", reason)
@@ -241,7 +267,9 @@ class Writer:
                 rest = self._task is None and warning is None
                 stop = rest and self.state.closed
                 self._idle = rest and not stop
-                self.running = not stop
+                removes = stop and (self.removes_session or not self._kept.locked())
+                if stop and not removes:
+                    self._ended()
             del released
             if stop:
                 break
@@ -251,8 +279,16 @@ class Writer:
                 self._report = self._task.perform()
             elif rest:
                 self._token.acquire()
-        if not self._kept.locked():
+        if removes:
             self.directories.destroy()
+            with self.lock:
+                self._ended()
+
+    def _ended(self) -> None:
+        self.running = False
+        waiting, self._waiting_for_end = self._waiting_for_end, []
+        for lock in waiting:
+            lock.release()
 
     def _next(self) -> str | None:
         """Make known what `_task` did, and make it the next one, or None when there is nothing to do.
@@ -326,8 +362,9 @@ class Writer:
             return generation.phase is Phase.IN_HAND and self._kept.locked()
 
     def _notify(self) -> None:
-        if self._waiting:
-            self.let_go.notify_all()
+        waiting, self._waiting = self._waiting, []
+        for lock in waiting:
+            lock.release()
 
 
 #: a name of its own, so that a test can put a slow or failing disk in its place
@@ -350,6 +387,13 @@ def remove_files(files: list[Generation], *, staging: bool = False) -> list[str]
         except OSError as error:
             errors.append(said(error))
     return errors
+
+
+def held() -> threading.Lock:
+    """Make a lock that is held: who takes it waits for somebody to let it go."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
 
 
 def _close(fd: int) -> None:

@@ -149,9 +149,17 @@ def later(call: Callable[[], Any]) -> Callable[[], Any]:
 
 def waiting(store: BoundarySnapshotStore) -> None:
     """Return when a cleanup waits for the writer."""
-    condition = store._writer.let_go
+    _until(store, lambda: store._writer._waiting)
+
+
+def waiting_for_end(store: BoundarySnapshotStore) -> None:
+    """Return when a shutdown waits for the writer."""
+    _until(store, lambda: store._writer._waiting_for_end)
+
+
+def _until(store: BoundarySnapshotStore, holds: Callable[[], object]) -> None:
     while True:
         with store._lock:
-            if condition._waiters:  # type: ignore[attr-defined]
+            if holds():
                 return
         threading.Event().wait(0.001)

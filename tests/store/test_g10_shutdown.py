@@ -9,9 +9,20 @@ import weakref
 from pathlib import Path
 
 import pytest
-from store_support import LONG, Disk, files, later, live, save, settled, values, waiting
+from store_support import (
+    LONG,
+    Disk,
+    files,
+    later,
+    live,
+    save,
+    settled,
+    values,
+    waiting,
+    waiting_for_end,
+)
 
-from store import BoundarySnapshotStore
+from store import BoundarySnapshotStore, layout
 
 
 def test_accepted_writes_finish(store: BoundarySnapshotStore) -> None:
@@ -72,8 +83,39 @@ def test_a_stuck_writer_and_cleanup(store: BoundarySnapshotStore, disk: Disk, tm
     assert live(store) == []
     gate.set()
     store._writer.thread.join(LONG)
-    assert files(tmp_path) == []
-    assert store.shutdown(cleanup=True) and os.listdir(store.root) == []
+    assert os.listdir(store.root) == [], "the writer is the last one, and removes the session"
+    assert store.shutdown(cleanup=True) and store.shutdown(cleanup=True, timeout=0)
+
+
+def test_the_last_one_removes_the_session_of_a_shutdown_without_time(store: BoundarySnapshotStore) -> None:
+    """Whichever that is: the shutdown, or a writer that has not begun to end when the shutdown looks."""
+    settled(store)
+    store.shutdown(cleanup=True, timeout=0)
+    store._writer.thread.join(LONG)
+    assert os.listdir(store.root) == []
+
+
+def test_a_shutdown_waits_for_a_writer_that_removes_the_session(
+    store: BoundarySnapshotStore, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived, gate = disk.hold("a")
+    save(store, "a")
+    assert arrived.wait(LONG)
+    assert not store.shutdown(cleanup=True, timeout=0)
+    removing, go_on, real = threading.Event(), threading.Event(), layout._remove_session
+
+    def slow(session: str, fd: int) -> None:
+        removing.set()
+        assert go_on.wait(LONG)
+        real(session, fd)
+
+    monkeypatch.setattr(layout, "_remove_session", slow)
+    gate.set()
+    assert removing.wait(LONG)
+    done = later(lambda: store.shutdown(cleanup=True, timeout=LONG))
+    waiting_for_end(store)
+    go_on.set()
+    assert done() and os.listdir(store.root) == []
 
 
 def test_failed_snapshots_are_let_go(store: BoundarySnapshotStore, disk: Disk) -> None:

@@ -1,6 +1,7 @@
 """G1, G8: a call that is interrupted (Ctrl-C, or what a signal handler raises) loses nothing of the tables.
 
-An interrupt comes at the begin of a function or after a call, so it is put at every such point of the tables.
+An interrupt comes at the begin of a function, after a call, or in a wait for a lock, so it is put at every
+such point of the tables, or of the calls and their waits.
 """
 
 from __future__ import annotations
@@ -14,21 +15,26 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from store_support import LONG, Disk, files, live, save, settled, values
+from store_support import LONG, Disk, files, later, live, save, settled, values
 
-from store import BoundarySnapshotStore, state
+from store import BoundarySnapshotStore, boundary_store, state, writer
 
 COUNT = 3
+WAITS = (boundary_store.__file__, writer.__file__, threading.__file__)
 Call = Callable[[BoundarySnapshotStore], object]
 
 
-def interrupted_at(event: int, call: Callable[[], object]) -> bool:
-    """Make a call with an interrupt at one event of the code of the tables; False when there are fewer."""
+def interrupted_at(
+    event: int, call: Callable[[], object], watched: tuple[str, ...] = (state.__file__,)
+) -> bool:
+    """Make a call with an interrupt at one event of the code of some files; False when there are fewer."""
     seen = 0
 
     def profile(frame: FrameType, kind: str, argument: Any) -> None:
         nonlocal seen
-        if kind == "c_call" or frame.f_code.co_filename != state.__file__:
+        if frame.f_code.co_filename not in watched:
+            return
+        if kind == "c_call" and argument.__name__ != "acquire":
             return
         seen += 1
         if seen == event:
@@ -128,6 +134,47 @@ def test_the_writer_forgets_what_an_interrupted_cleanup_left(
     gate.set()
     settled(store)
     assert disk.written == ["a"] and live(store) == [] and store.stats().pending_bytes == 0
+
+
+def test_a_cleanup_that_is_interrupted_while_it_waits_has_let_the_lock_go(tmp_path: Path, disk: Disk) -> None:
+    event, interrupted = 0, True
+    while interrupted:
+        event += 1
+        store = BoundarySnapshotStore(tmp_path / str(event), cleanup_request_timeout=0.001)
+        arrived, gate = disk.hold("a")
+        save(store, "a")
+        assert arrived.wait(LONG)
+        interrupted = interrupted_at(event, lambda made=store: made.cleanup_request("a"), WAITS)  # type: ignore[misc]
+        # The writer is stuck, and there is nobody else.
+        assert not store._lock.locked(), event
+        assert save(store, "b") and store.has("b", 0)
+        gate.set()
+        settled(store)
+        assert store.cleanup_all() and files(tmp_path) == [], event
+        assert store._writer._waiting == [], event
+        assert store.shutdown(cleanup=True, timeout=LONG), event
+    assert event > 9, "it was not interrupted"
+
+
+def test_after_a_shutdown_that_was_interrupted_the_next_one_waits_for_the_writer(
+    tmp_path: Path, disk: Disk
+) -> None:
+    event, interrupted = 0, True
+    while interrupted:
+        event += 1
+        store = BoundarySnapshotStore(tmp_path / str(event))
+        arrived, gate = disk.hold("a")
+        save(store, "a")
+        assert arrived.wait(LONG)
+        interrupted = interrupted_at(event, lambda made=store: made.shutdown(timeout=0), WAITS)  # type: ignore[misc]
+        done = later(lambda made=store: made.shutdown(timeout=LONG))  # type: ignore[misc]
+        gate.set()
+        assert done(), event
+        assert len(live(store)) == 1 and not store._writer.running, event
+        store._writer.thread.join(LONG)
+        assert store._writer._waiting_for_end == [], event
+        assert store.shutdown(cleanup=True), event
+    assert event > 9, "it was not interrupted"
 
 
 def test_what_is_saved_after_an_interrupted_cleanup_is_kept(store: BoundarySnapshotStore, disk: Disk) -> None:

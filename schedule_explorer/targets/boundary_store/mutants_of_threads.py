@@ -64,23 +64,19 @@ WRITER: tuple[Mutant, ...] = (
         "wake: signals a thread that is busy too", "writer.py",
         "        if self._idle:\n", "        if True:\n",
     ),
+    Mutant("wait: nobody is known to wait", "writer.py", "        self._waiting.append(lock)\n", ""),
     Mutant(
-        "wait: not looked at again after the wake", "writer.py",
-        "            while self.state.in_hand is generation:\n",
-        "            if self.state.in_hand is generation:\n",
+        "notify: nobody", "writer.py",
+        "        waiting, self._waiting = self._waiting, []\n", "        waiting = []\n",
     ),
     Mutant(
-        "wait: giving up counts as done", "writer.py",
-        "                    return self.state.in_hand is not generation\n",
-        "                    return True\n",
+        "end: nobody is told", "writer.py",
+        "        waiting, self._waiting_for_end = self._waiting_for_end, []\n", "        waiting = []\n",
     ),
     Mutant(
-        "wait: done at the deadline counts as stuck", "writer.py",
-        "                    return self.state.in_hand is not generation\n",
-        "                    return False\n",
+        "end: told before the session is removed", "writer.py",
+        "                if stop and not removes:\n", "                if stop:\n",
     ),
-    Mutant("wait: nobody is known to wait", "writer.py", "        self._waiting += 1\n", ""),
-    Mutant("notify: nobody", "writer.py", "            self.let_go.notify_all()\n", "            pass\n"),
     Mutant(
         "loop: ends with a queue", "writer.py",
         "                stop = rest and self.state.closed\n",
@@ -102,6 +98,10 @@ WRITER: tuple[Mutant, ...] = (
     Mutant(
         "loop: an abandoned session stays", "writer.py",
         "            self.directories.destroy()\n", "            pass\n",
+    ),
+    Mutant(
+        "loop: the session of a shutdown that gave up stays", "writer.py",
+        "(self.removes_session or not self._kept.locked())", "(not self._kept.locked())",
     ),
     Mutant(
         "loop: an abandoned store is not noticed", "writer.py",
@@ -183,17 +183,18 @@ STORE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "shutdown: the writer is not woken", "boundary_store.py",
-        "                self._state.close()\n                self._writer.wake()\n                released",
-        "                self._state.close()\n                released",
+        "        self._writer.tell_end(end)\n        self._writer.wake()\n",
+        "        self._writer.tell_end(end)\n",
     ),
     Mutant(
         "shutdown: does not close", "boundary_store.py",
-        "                self._state.close()\n                self._writer.wake()\n                released",
-        "                self._writer.wake()\n                released",
+        "                self._close(end)\n                released",
+        "                self._writer.tell_end(end)\n                self._writer.wake()\n"
+        "                released",
     ),
     Mutant(
         "shutdown: does not wait for the writer", "boundary_store.py",
-        "        self._writer.thread.join(max(0.0, deadline - time.monotonic()))\n", "",
+        "        self._writer.wait_for_end(end, max(0.0, deadline - time.monotonic()))\n", "",
     ),
     Mutant(
         "shutdown: what is queued is kept", "boundary_store.py",
@@ -209,32 +210,40 @@ STORE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "cleanup: does not close at a shutdown", "boundary_store.py",
-        "            if close:\n                self._state.close()\n", "            if close:\n",
+        "                self._close(end)\n            if found",
+        "                self._writer.tell_end(end)\n            if found",
     ),
     Mutant(
         "cleanup: files are left", "boundary_store.py",
-        "            errors += remove_files(found.files)\n", "",
+        "        errors = remove_files(found.files)\n", "        errors: list[str] = []\n",
     ),
     Mutant(
         "cleanup: files leave the table before they are removed", "boundary_store.py",
-        "            errors += remove_files(found.files)\n            with self._lock:\n",
-        "            with self._lock:\n                self._state.removed(found.files)\n"
-        "            errors += remove_files(found.files)\n            with self._lock:\n",
+        "        errors = remove_files(found.files)\n",
+        "        with self._lock:\n            self._state.removed(found.files)\n"
+        "        errors = remove_files(found.files)\n",
     ),
     Mutant(
         "cleanup: files stay in the table", "boundary_store.py",
-        "                    self._state.removed(found.files)\n                stuck",
-        "                    pass\n                stuck",
+        "                    self._state.removed(found.files)\n", "                    pass\n",
     ),
     Mutant(
         "cleanup: does not wait, where nothing is to be removed", "boundary_store.py",
-        "            if waited:\n                stuck = self._outwait(stuck, deadline, errors)\n", "",
+        "        if let_go is not None:\n            let_go.acquire(",
+        "        if let_go is not None and found.files:\n            let_go.acquire(",
     ),
     Mutant(
         "cleanup: does not wait, where something is to be removed", "boundary_store.py",
-        "                    self._state.removed(found.files)\n"
-        "                stuck = self._outwait(stuck, deadline, errors)\n",
-        "                    self._state.removed(found.files)\n",
+        "        if let_go is not None:\n            let_go.acquire(",
+        "        if let_go is not None and not found.files:\n            let_go.acquire(",
+    ),
+    Mutant(
+        "cleanup: giving up counts as done", "boundary_store.py",
+        "        if self._state.in_hand is not generation:\n", "        if True:\n",
+    ),
+    Mutant(
+        "cleanup: what is let go counts as stuck", "boundary_store.py",
+        "        if self._state.in_hand is not generation:\n", "        if False:\n",
     ),
     Mutant(
         "cleanup: does not steal", "boundary_store.py",
