@@ -4,8 +4,8 @@ A model server saves snapshots of its prompt cache and reads them back; when a r
 of it may be left, in memory or on disk. `BoundarySnapshotStore` is all that a server needs. This note says
 how it keeps its promises; G1 to G14 are the guarantees, and ``tests/store`` has a module for each.
 
-The parts: ``boundary_store`` has the calls, ``state`` the tables and every change of them (no lock, thread
-or file in there), ``writer`` the thread, ``layout`` the names on disk and the lock of a session, ``codec``
+The parts: ``boundary_store`` has the calls, ``generation`` one save, ``state`` the tables and every change of
+them (no lock, thread or file in there), ``writer`` the thread, ``layout`` the names on disk and the lock of a session, ``codec``
 the snapshot as a file, ``outcomes`` what is answered, ``texts`` what is said of values and errors.
 
 One save
@@ -84,7 +84,7 @@ G1
     unreachable or nothing, and what an interrupted call has taken out of `current` is in another table by
     then: `StoreState.settle` goes on with it at the next save, cleanup or step of the writer. Files that it
     was to remove stay, in the table of those that leave, until the next cleanup that covers them. A save that
-    is interrupted was accepted or was not: `has` tells.
+    is interrupted was accepted or was not: `has` tells. The same goes for a call that runs short of memory.
 G2
     The first thing the writer does when its operation returns is to look at the phase. For *cancelled* it
     removes its file. When a cleanup has given up on it, it takes the staging directory away itself, for the
@@ -105,7 +105,8 @@ G6
 G7
     Above. A data write is on the writer's thread alone.
 G8
-    `pending_bytes` changes where a payload is set or cleared and nowhere else. The writer holds no array in
+    `pending_bytes` changes where a payload is set or cleared and nowhere else; what was let go and is not yet
+    dropped is counted beside it. The writer holds no array in
     a local variable between two tasks, nor in the traceback of a failed write.
 G9
     Handles: see `codec`. A load from disk is evaluated before it returns; a file is renamed when it is

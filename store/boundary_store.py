@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import Any
 
 from store import codec, layout
+from store.generation import Generation
 from store.layout import Layout
 from store.outcomes import CleanupOutcome, StoreStats
-from store.state import Generation, StoreState
+from store.state import StoreState
 from store.texts import said, shown
 from store.writer import Writer, held, remove_files
 

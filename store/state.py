@@ -14,73 +14,19 @@ A caller may be interrupted (`KeyboardInterrupt`, or what a signal handler raise
 of a function, after a call or in a loop, but never between plain assignments. So what is taken out of
 `current` goes into `StoreState._unsettled` by assignments alone, and who next changes the tables deals with
 what is left there: nothing that an interrupted cleanup or save was about to forget is lost.
+
+Memory may be short at whatever takes some: a new list, a new key of a dict, a number that is not small. So
+that comes first in every change, or is undone, or is done again by who next settles.
 """
 
 from __future__ import annotations
 
-import enum
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
+from store.generation import Forgotten, Generation, Phase
 from store.outcomes import StoreStats
-
-
-class Payload(Protocol):
-    """What a generation keeps alive until it is on disk."""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all arrays."""
-        ...
-
-
-class Phase(enum.Enum):
-    """Where a generation is in its life."""
-
-    QUEUED = "queued"
-    IN_HAND = "in hand"
-    ON_DISK = "on disk"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    LEAVING = "leaving"
-    RELEASED = "released"
-
-
-@dataclass(eq=False, slots=True)
-class Generation:
-    """One accepted save. A later save of the same key, or of the same id after a cleanup, is another one.
-
-    That is what makes cancelling exact: a cleanup marks the generations it found, and nothing it does can
-    reach one that was made later.
-    """
-
-    request_id: str
-    token_count: int
-    payload: Any
-    """The arrays; None as soon as nobody may need them. `release` alone clears it."""
-    nbytes: int
-    sequence: int = -1
-    phase: Phase = Phase.QUEUED
-    place: Any = None
-    """The names on disk that belong to this generation and to no other; set when the writer takes it."""
-    stolen: bool = False
-    """Something of it may be in a staging directory that the writer will not use again: a cleanup gave up
-    waiting for the writer, or a part could not be removed."""
-    replaces: Generation | None = None
-    """The older file of the same key, kept until this one is on disk."""
-
-
-@dataclass
-class Forgotten:
-    """What one cleanup has to deal with, out of the lock."""
-
-    count: int = 0
-    files: list[Generation] = field(default_factory=list)
-    """Generations whose files are to be removed by the caller; an earlier cleanup may be at it too."""
-    in_hand: Generation | None = None
-    """The one that the writer is busy with, when the cleanup covers it."""
 
 
 class StoreState:
@@ -104,8 +50,11 @@ class StoreState:
         self._unsettled: list[Generation] = []
         #: bytes of every payload that is not None
         self.pending_bytes = 0
-        #: payloads that were let go in this lock section: giving memory back takes time, see `drain`
+        #: payloads that were let go in this lock section, or in one that was interrupted before its end:
+        #: giving memory back takes time, see `drain`
         self._released: list[Any] = []
+        #: their bytes
+        self._released_bytes = 0
         self.peak_pending_bytes = 0
         #: no save is accepted and nothing is loaded any more
         self.closed = False
@@ -128,23 +77,31 @@ class StoreState:
             return reason
         table = self.current.get(generation.request_id)
         older = None if table is None else table.get(generation.token_count)
-        # Assignments alone, so that no interrupt comes between them.
+        pending, number = self.pending_bytes + generation.nbytes, self.sequence + 1
+        peak = max(self.peak_pending_bytes, pending - _freed_with(older))
+        superseded = [] if older is None or older.phase is Phase.ON_DISK else [older]
+        # From here on assignments alone, so that no interrupt comes between them; two may fail.
+        self.queue[generation] = None
+        try:
+            if table is None:
+                self.current[generation.request_id] = {generation.token_count: generation}
+            else:
+                table[generation.token_count] = generation
+        except MemoryError:
+            del self.queue[generation]
+            raise
         if older is not None and older.phase is Phase.ON_DISK:
             # Its file stays as long as the newer one has none.
             older.phase = Phase.LEAVING
             generation.replaces = older
         elif older is not None:
-            self._unsettled = [older]
+            self._unsettled = superseded
             generation.replaces, older.replaces = older.replaces, None
-        if table is None:
-            table = self.current[generation.request_id] = {}
         generation.sequence = self.sequence
-        self.sequence += 1
-        self.pending_bytes += generation.nbytes
-        self.queue[generation] = None
-        table[generation.token_count] = generation
+        self.sequence = number
+        self.pending_bytes = pending
+        self.peak_pending_bytes = peak
         self.settle()
-        self.peak_pending_bytes = max(self.peak_pending_bytes, self.pending_bytes)
         return None
 
     def refuse(self, generation: Generation) -> str | None:
@@ -172,8 +129,7 @@ class StoreState:
         if ended is not None or self.max_pending_bytes is None:
             return ended
         older = self.find(generation.request_id, generation.token_count)
-        freed = older.nbytes if older is not None and older.phase in (Phase.QUEUED, Phase.FAILED) else 0
-        pending = self.pending_bytes - freed + generation.nbytes
+        pending = self.pending_bytes - _freed_with(older) + generation.nbytes
         if pending > self.max_pending_bytes:
             return f"{pending} bytes would be pending, more than max_pending_bytes={self.max_pending_bytes}"
         return None
@@ -208,15 +164,16 @@ class StoreState:
 
     def wrote(self, generation: Generation) -> list[Generation]:
         """The file of the generation in hand is in the live tree. Return whose files are to be removed."""
+        replaced = [] if generation.replaces is None else [generation.replaces]
+        written = self.written + 1
+        for older in replaced:
+            self._leave(older)
         self._release_payload(generation)
         generation.phase = Phase.ON_DISK
-        self.written += 1
+        self.written = written
         self.in_hand = None
-        older, generation.replaces = generation.replaces, None
-        if older is None:
-            return []
-        self._leave(older)
-        return [older]
+        generation.replaces = None
+        return replaced
 
     def dropped(self, generation: Generation) -> None:
         """The writer reads the payload of a cancelled generation no more."""
@@ -235,18 +192,18 @@ class StoreState:
     def let_go(self, generation: Generation, error: str | None = None) -> None:
         """The writer is done with a cancelled generation, and has removed it unless there was an error."""
         self._release_payload(generation)
-        self.in_hand = None
         if error is None:
             generation.phase = Phase.RELEASED
-            return
-        self.last_error = error
-        generation.stolen = True
-        self._leave(generation)
+        else:
+            self.last_error = error
+            generation.stolen = True
+            self._leave(generation)
+        self.in_hand = None
 
     def died(self, reason: str) -> None:
         """There is no writer any more: nothing will be written, everything pending stays in memory."""
-        self.settle()
         self.death = self.last_error = reason
+        self.settle()
         generation = self.in_hand
         if generation is not None and generation.phase is Phase.CANCELLED:
             self.let_go(generation, reason if generation.stolen else None)
@@ -270,10 +227,11 @@ class StoreState:
         unreachable = [one for table in tables for one in table.values()]
         found = Forgotten(len(unreachable))
         unreachable.reverse()
+        empty: dict[str, dict[int, Generation]] = {}
         # Assignments alone.
         self._unsettled = unreachable
         if request_id is None:
-            self.current = {}
+            self.current = empty
         elif unreachable:
             del self.current[request_id]
         self.settle()
@@ -323,9 +281,9 @@ class StoreState:
         Left as one that is leaving, nobody would remove that file before the next cleanup that covers it.
         """
         self.settle()
-        # Assignments alone.
-        table = self.current[generation.request_id]
+        # Assignments alone, and only the first takes memory: a key that is there already takes none.
         self._unsettled = [generation]
+        table = self.current[generation.request_id]
         older, generation.replaces = generation.replaces, None
         if older is not None:
             older.phase = Phase.ON_DISK
@@ -347,32 +305,36 @@ class StoreState:
 
     def _drop(self, generation: Generation) -> None:
         """Discard a generation that is not on disk. It is counted where its phase changes: once."""
+        discarded = self.discarded + 1
         if generation.phase is Phase.IN_HAND:
             generation.phase = Phase.CANCELLED
-            self.discarded += 1
+            self.discarded = discarded
             return
+        if generation.stolen:
+            self.leaving[generation] = None
         self.queue.pop(generation, None)
         self._release_payload(generation)
-        generation.phase = Phase.RELEASED
-        self.discarded += 1
-        if generation.stolen:
-            generation.phase = Phase.LEAVING
-            self.leaving[generation] = None
+        generation.phase = Phase.LEAVING if generation.stolen else Phase.RELEASED
+        self.discarded = discarded
 
     def _leave(self, generation: Generation) -> None:
-        generation.phase = Phase.LEAVING
         self.leaving[generation] = None
+        generation.phase = Phase.LEAVING
 
     def _release_payload(self, generation: Generation) -> None:
         if generation.payload is not None:
             # No call in here, for the same reason.
+            pending = self.pending_bytes - generation.nbytes
+            released = self._released_bytes + generation.nbytes
             self._released += [generation.payload]
             generation.payload = None
-            self.pending_bytes -= generation.nbytes
+            self.pending_bytes = pending
+            self._released_bytes = released
 
     def drain(self) -> list[Any]:
         """Return the payloads that were let go, for the caller to drop when the lock is free again."""
         released, self._released = self._released, []
+        self._released_bytes = 0
         return released
 
     # -- numbers -----------------------------------------------------------------------------------
@@ -382,7 +344,7 @@ class StoreState:
         phases = [one.phase for table in self.current.values() for one in table.values()]
         on_disk = phases.count(Phase.ON_DISK)
         return StoreStats(
-            pending_bytes=self.pending_bytes,
+            pending_bytes=self.pending_bytes + self._released_bytes,
             peak_pending_bytes=self.peak_pending_bytes,
             pending=len(phases) - on_disk,
             on_disk=on_disk,
@@ -393,3 +355,8 @@ class StoreState:
             deferred_cleanups=self.deferred_cleanups,
             last_error=self.last_error,
         )
+
+
+def _freed_with(older: Generation | None) -> int:
+    """Return the bytes that are let go when a newer save has the key: unless the writer reads them."""
+    return older.nbytes if older is not None and older.phase in (Phase.QUEUED, Phase.FAILED) else 0

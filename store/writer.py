@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from store import codec, layout
+from store.generation import Generation, Phase
 from store.layout import Layout, Place
-from store.state import Generation, Phase, StoreState
+from store.state import StoreState
 from store.texts import said, shown
 
 logger = logging.getLogger("store")

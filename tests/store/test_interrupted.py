@@ -18,6 +18,7 @@ import pytest
 from store_support import LONG, Disk, files, later, live, save, settled, values
 
 from store import BoundarySnapshotStore, boundary_store, state, writer
+from store.generation import Generation
 
 COUNT = 3
 WAITS = (boundary_store.__file__, writer.__file__, threading.__file__)
@@ -124,7 +125,7 @@ def test_the_writer_forgets_what_an_interrupted_cleanup_left(
     save(store, "a", count=1)
     real = store._state._forget
 
-    def interrupted(generation: state.Generation) -> None:
+    def interrupted(generation: Generation) -> None:
         raise KeyboardInterrupt
 
     store._state._forget = interrupted  # type: ignore[method-assign]
@@ -175,6 +176,25 @@ def test_after_a_shutdown_that_was_interrupted_the_next_one_waits_for_the_writer
         assert store._writer._waiting_for_end == [], event
         assert store.shutdown(cleanup=True), event
     assert event > 9, "it was not interrupted"
+
+
+def test_what_an_interrupted_cleanup_let_go_is_counted_until_somebody_drops_it(
+    store: BoundarySnapshotStore, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk.fail("a", OSError(28, "no space left on device"))
+    save(store, "a")
+    settled(store)
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._state, "drain", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.cleanup_request("a")
+    assert store._state._released and store.stats().pending_bytes == 16
+    store.cleanup_request("b")
+    assert not store._state._released and store.stats().pending_bytes == 0
 
 
 def test_what_is_saved_after_an_interrupted_cleanup_is_kept(store: BoundarySnapshotStore, disk: Disk) -> None:

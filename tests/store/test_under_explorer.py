@@ -20,7 +20,7 @@ from store_sequential import Call, linearizable
 from schedule_explorer import Verdict, explore, fresh_dir
 from schedule_explorer.interposition.context import virtual
 from store import BoundarySnapshotStore, layout
-from store.state import Phase
+from store.generation import Phase
 from store.writer import Discard, Report, Writer
 
 pytestmark = pytest.mark.usefixtures("interposed_once")

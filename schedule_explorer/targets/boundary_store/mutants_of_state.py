@@ -7,7 +7,11 @@ from schedule_explorer.targets.boundary_store.mutant import Mutant
 STATE: tuple[Mutant, ...] = (
     Mutant(
         "accept: no table entry", "state.py",
-        "        table[generation.token_count] = generation\n", "",
+        "= {generation.token_count: generation}\n", "= {}\n",
+    ),
+    Mutant(
+        "accept: no table entry beside others", "state.py",
+        "                table[generation.token_count] = generation\n", "                pass\n",
     ),
     Mutant(
         "accept: the older generation is not superseded", "state.py",
@@ -17,7 +21,7 @@ STATE: tuple[Mutant, ...] = (
     Mutant("accept: no queue slot", "state.py", "        self.queue[generation] = None\n", ""),
     Mutant(
         "accept: bytes are not counted", "state.py",
-        "        self.pending_bytes += generation.nbytes\n", "",
+        "        self.pending_bytes = pending\n        self.peak", "        self.peak",
     ),
     Mutant(
         "refusal: a closed store accepts", "state.py",
@@ -25,7 +29,7 @@ STATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "refusal: what a newer save frees is counted all the same", "state.py",
-        "self.pending_bytes - freed + generation", "self.pending_bytes + generation",
+        "self.pending_bytes - _freed_with(older) + generation", "self.pending_bytes + generation",
     ),
     Mutant(
         "refusal: no byte budget", "state.py",
@@ -50,7 +54,7 @@ STATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "supersede: the older generation stays in the queue", "state.py",
-        "            self._unsettled = [older]\n", "",
+        "            self._unsettled = superseded\n", "",
     ),
     Mutant(
         "take: the newest first", "state.py",
@@ -69,15 +73,17 @@ STATE: tuple[Mutant, ...] = (
     Mutant("wrote: the phase stays in hand", "state.py", "        generation.phase = Phase.ON_DISK\n", ""),
     Mutant(
         "wrote: the generation stays in hand", "state.py",
-        "        self.written += 1\n        self.in_hand = None\n", "        self.written += 1\n",
+        "        self.written = written\n        self.in_hand = None\n", "        self.written = written\n",
     ),
     Mutant(
         "wrote: the replaced file is not removed", "state.py",
-        "        self._leave(older)\n        return [older]\n", "        return []\n",
+        "            self._leave(older)\n        self._release_payload(generation)\n",
+        "            replaced = []\n        self._release_payload(generation)\n",
     ),
     Mutant(
         "wrote: the replaced file is in no table", "state.py",
-        "        self._leave(older)\n        return [older]\n", "        return [older]\n",
+        "            self._leave(older)\n        self._release_payload(generation)\n",
+        "            pass\n        self._release_payload(generation)\n",
     ),
     Mutant(
         "dropped: the payload is kept until it is let go", "state.py",
@@ -99,13 +105,13 @@ STATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "let_go: the generation stays in hand", "state.py",
-        "        self._release_payload(generation)\n        self.in_hand = None\n        if error is None:\n",
-        "        self._release_payload(generation)\n        if error is None:\n",
+        "            self._leave(generation)\n        self.in_hand = None\n",
+        "            self._leave(generation)\n",
     ),
     Mutant(
         "let_go: what could not be removed is forgotten", "state.py",
-        "        generation.stolen = True\n        self._leave(generation)\n",
-        "        generation.stolen = True\n",
+        "            generation.stolen = True\n            self._leave(generation)\n",
+        "            generation.stolen = True\n",
     ),
     Mutant(
         "died: saves are accepted all the same", "state.py",
@@ -174,13 +180,13 @@ STATE: tuple[Mutant, ...] = (
     Mutant("drop: stays in the queue", "state.py", "        self.queue.pop(generation, None)\n", ""),
     Mutant(
         "drop: the payload is kept", "state.py",
-        "        self._release_payload(generation)\n        generation.phase = Phase.RELEASED\n",
-        "        generation.phase = Phase.RELEASED\n",
+        "        self._release_payload(generation)\n        generation.phase = Phase.LEAVING if",
+        "        generation.phase = Phase.LEAVING if",
     ),
     Mutant(
         "leave: no table entry", "state.py",
-        "        generation.phase = Phase.LEAVING\n        self.leaving[generation] = None\n\n",
-        "        generation.phase = Phase.LEAVING\n\n",
+        "        self.leaving[generation] = None\n        generation.phase = Phase.LEAVING\n",
+        "        generation.phase = Phase.LEAVING\n",
     ),
     Mutant(
         "withdraw: an empty table is kept", "state.py",
@@ -188,7 +194,7 @@ STATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "release: bytes are still counted", "state.py",
-        "            self.pending_bytes -= generation.nbytes\n", "",
+        "            self.pending_bytes = pending\n            self._released", "            self._released",
     ),
     Mutant(
         "drain: payloads stay", "state.py",

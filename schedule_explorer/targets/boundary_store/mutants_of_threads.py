@@ -219,23 +219,16 @@ STORE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "cleanup: files leave the table before they are removed", "boundary_store.py",
-        "        errors = remove_files(found.files)\n",
-        "        with self._lock:\n            self._state.removed(found.files)\n"
-        "        errors = remove_files(found.files)\n",
+        "                let_go = self._writer.letting_go()\n",
+        "                let_go = self._writer.letting_go()\n            self._state.removed(found.files)\n",
     ),
     Mutant(
         "cleanup: files stay in the table", "boundary_store.py",
         "                    self._state.removed(found.files)\n", "                    pass\n",
     ),
     Mutant(
-        "cleanup: does not wait, where nothing is to be removed", "boundary_store.py",
-        "        if let_go is not None:\n            let_go.acquire(",
-        "        if let_go is not None and found.files:\n            let_go.acquire(",
-    ),
-    Mutant(
-        "cleanup: does not wait, where something is to be removed", "boundary_store.py",
-        "        if let_go is not None:\n            let_go.acquire(",
-        "        if let_go is not None and not found.files:\n            let_go.acquire(",
+        "cleanup: does not wait", "boundary_store.py",
+        "            let_go.acquire(timeout=max(0.0, deadline - time.monotonic()))\n", "            pass\n",
     ),
     Mutant(
         "cleanup: giving up counts as done", "boundary_store.py",

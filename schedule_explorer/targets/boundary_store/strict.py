@@ -19,7 +19,8 @@ from schedule_explorer.targets.boundary_store.target import BoundaryStoreTarget
 from schedule_explorer.targets.store_guarantees import System
 from schedule_explorer.targets.store_target import StoreSetting
 from store import BoundarySnapshotStore
-from store.state import Phase, StoreState
+from store.generation import Phase
+from store.state import StoreState
 
 _TABLES = ("accept", "find", "take", "wrote", "failed", "let_go", "forget", "removed", "close", "drain")
 
