@@ -5,8 +5,9 @@ of it may be left, in memory or on disk. `BoundarySnapshotStore` is all that a s
 how it keeps its promises; G1 to G14 are the guarantees, and ``tests/store`` has a module for each.
 
 The parts: ``boundary_store`` has the calls, ``generation`` one save, ``state`` the tables and every change of
-them (no lock, thread or file in there), ``writer`` the thread, ``layout`` the names on disk and the lock of a session, ``codec``
-the snapshot as a file, ``outcomes`` what is answered, ``texts`` what is said of values and errors.
+them (no lock, thread or file in there), ``writer`` the thread, ``layout`` the names on disk and the lock of a
+session, ``forks`` what a forked child has of all that, ``codec`` the snapshot as a file, ``outcomes`` what is
+answered, ``texts`` what is said of values and errors.
 
 One save
 ========
@@ -106,8 +107,8 @@ G7
     Above. A data write is on the writer's thread alone.
 G8
     `pending_bytes` changes where a payload is set or cleared and nowhere else; what was let go and is not yet
-    dropped is counted beside it. The writer holds no array in
-    a local variable between two tasks, nor in the traceback of a failed write.
+    dropped is counted beside it. The writer holds no array in a local variable between two tasks, nor in the
+    traceback of a failed write.
 G9
     Handles: see `codec`. A load from disk is evaluated before it returns; a file is renamed when it is
     whole; its name is never used again.
@@ -119,7 +120,8 @@ G10
 G11
     A session is removed only by who holds the lock (flock) of its directory and finds that under its name;
     see `layout`. Its name is never used again. The kernel drops the lock when the process ends, however it
-    ends; a child that was forked lets go of it as it begins, and of the file that is being written.
+    ends; a child that was forked lets go of it as it begins, and of the file that is being written (see
+    `forks`), and none of its cleanups, and no ``with`` that it leaves, touches what is its parent's.
 G12
     No name on disk comes from an id. Files are made with O_EXCL and O_NOFOLLOW in directories of the owner;
     one of another user is refused. A session is removed by the descriptor that has its lock, not by its path,
@@ -133,7 +135,8 @@ G14
     The points above, each inside its call, on tables that are changed under one lock.
 
 Limits: a process that was forked must not use the store of its parent, for it has no writer; nor may a
-signal handler or a finalizer of the caller call the store, for what they interrupt may hold its lock. Files
+signal handler or a finalizer of the caller call the store, for what they interrupt may hold its lock. A fork
+waits a second at most for a disk that hangs as it opens or closes a file, and its child may keep that. Files
 are not synced to the device: they are ephemeral, and the next start sweeps them. At the exit of a process
 without `shutdown` its files stay until then. `base_dir` must be on a file system that locks directories. MLX
 lets an array keep a buffer that is up to 16 KB larger than the array, and these bytes are not counted, nor

@@ -22,6 +22,7 @@ from store.texts import said, shown
 from store.writer import Writer, held, remove_files
 
 logger = logging.getLogger("store")
+_FORKED = "this process is a child of the one that made the store, which alone may clean up"
 Extractor = Callable[[list[Any]], tuple[list[dict[str, Any]], Any]]
 
 
@@ -172,14 +173,18 @@ class BoundarySnapshotStore:
     # -- forgetting --------------------------------------------------------------------------------
 
     def cleanup_request(self, request_id: str) -> CleanupOutcome:
-        """Forget all snapshots of one request, and remove their files."""
+        """Forget all snapshots of one request, and remove their files.
+
+        Returns:
+            What was done. In a child that was forked it does nothing, and is not complete.
+        """
         if not isinstance(request_id, str):
             logger.warning("cleanup_request() of %s: a request id is a string", shown(request_id))
             return CleanupOutcome()
         return self._cleanup(str.__str__(request_id), self._cleanup_request_timeout)
 
     def cleanup_all(self) -> CleanupOutcome:
-        """Forget all snapshots of this store, and remove their files."""
+        """Forget all snapshots of this store, and remove their files; see `cleanup_request`."""
         return self._cleanup(None, self._cleanup_all_timeout)
 
     def shutdown(self, *, cleanup: bool = False, timeout: float = 5.0) -> bool:
@@ -191,13 +196,17 @@ class BoundarySnapshotStore:
                 after `cleanup`, when its operation returns.
 
         Returns:
-            Whether the writer has ended, and with `cleanup`, whether nothing is left on disk.
+            Whether the writer has ended, and with `cleanup`, whether nothing is left on disk. False in a
+            child that was forked, where nothing is done.
 
         Raises:
             ValueError: the timeout is no number.
         """
         if not _is_number(timeout):
             raise ValueError(f"timeout is {shown(timeout)}: give a number of seconds")
+        if self._layout.inherited:
+            logger.warning("shutdown() does nothing: %s", _FORKED)
+            return False
         timeout = min(max(0.0, timeout), threading.TIMEOUT_MAX)
         deadline = time.monotonic() + timeout
         complete = True
@@ -234,6 +243,10 @@ class BoundarySnapshotStore:
         self, request_id: str | None, timeout: float, end: threading.Lock | None = None
     ) -> CleanupOutcome:
         """Forget, remove and wait. With a lock, which the end of the writer lets go, close the store too."""
+        if self._layout.inherited:
+            # Its files are the parent's, and the lock may have been held by a thread that is not here.
+            logger.warning("a cleanup does nothing: %s", _FORKED)
+            return CleanupOutcome(errors=(_FORKED,))
         deadline = time.monotonic() + timeout
         let_go = stuck = None
         with self._lock:
@@ -295,8 +308,9 @@ class BoundarySnapshotStore:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Shut down and remove everything: nothing could load it any more."""
-        self.shutdown(cleanup=True)
+        """Shut down and remove everything: nothing could load it any more. Not in a child that was forked."""
+        if not self._layout.inherited:
+            self.shutdown(cleanup=True)
 
 
 def _key(request_id: object, token_count: object) -> tuple[str, int] | None:

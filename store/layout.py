@@ -25,8 +25,10 @@ import os
 import re
 import shutil
 import stat
-import weakref
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from store import forks
+from store.forks import Descriptor
 
 logger = logging.getLogger("store")
 _ROOT = "_boundary_snapshots"
@@ -37,31 +39,6 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _NO_LOCKS = (errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 #: names tried for a session: as many times a sweep would have to take it away before it has its lock
 _ATTEMPTS = 1000
-
-
-class _Lock:
-    """The lock of a session, by the descriptor that has it; -1 when it was let go."""
-
-    __slots__ = ("_close", "fd")
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-        # Whatever `os` is when the collector lets it go: the descriptor came from the `os` of now.
-        self._close = os.close
-        _HELD.add(self)
-
-    def let_go(self) -> None:
-        """Let it go, once."""
-        _HELD.discard(self)
-        fd, self.fd = self.fd, -1
-        if fd >= 0:
-            self._close(fd)
-
-
-#: the locks of this process
-_HELD: set[_Lock] = set()
-#: descriptors that `create` opened and `close` has not closed
-_OPEN: set[int] = set()
 
 
 class Place(NamedTuple):
@@ -100,9 +77,10 @@ class Layout:
             raise ValueError(f"MLX loads no file of a directory whose name is not UTF-8: {self.base!r}")
         self.root = os.path.join(self.base, _ROOT)
         self.session = ""
-        #: lets the lock go: when it is called, or when nobody has this object any more
-        self._unlock: Any = None
+        #: the lock: closing its descriptor lets it go, when nobody has this object any more at the latest
+        self._lock: Descriptor | None = None
         self._staging = -1
+        self._process = forks.process
         self.claim()
 
     # -- the session -------------------------------------------------------------------------------
@@ -117,8 +95,7 @@ class Layout:
             session = os.path.join(self.root, f"session-{os.urandom(8).hex()}")
             lock = _begin(session)
             if lock is not None:
-                self.session = session
-                self._keep(lock)
+                self.session, self._lock = session, lock
                 os.mkdir(os.path.join(session, "live"), 0o700)
                 self.next_staging()
                 return
@@ -133,14 +110,15 @@ class Layout:
             except OSError as error:
                 logger.warning("the session %s in %s was not swept: %s", name, self.root, error)
 
-    def _keep(self, lock: _Lock) -> None:
-        self._unlock = weakref.finalize(self, lock.let_go)
-        self._unlock.atexit = False
+    @property
+    def inherited(self) -> bool:
+        """Say whether this process is a child of the one that made the session, and has no right to it."""
+        return self._process is not forks.process
 
     def release(self) -> None:
         """Let the lock go: from now on any store may remove what the session left."""
-        if self._unlock is not None:
-            self._unlock()
+        if self._lock is not None:
+            self._lock.close()
 
     def destroy(self) -> bool:
         """Remove the session with all that is in it, and let the lock go. Say whether nothing of it is left.
@@ -148,22 +126,22 @@ class Layout:
         Of several callers one removes, and the others say what they find: False while that one is at it.
         What cannot be removed stays this store's, and may be tried again.
         """
-        # The lock is passed on to one caller alone.
-        held = None if self._unlock is None else self._unlock.detach()
-        if held is None:
+        # The lock is passed on to one caller alone, by assignments: no thread and no interrupt comes between.
+        lock, self._lock = self._lock, None
+        if lock is None:
             return gone(self.session)
-        lock: _Lock = held[1].__self__
         try:
             if lock.fd >= 0:  # and not in a child that was forked
                 _remove_session(self.session, lock.fd)
         except OSError as error:
             logger.warning("the session %s was not removed: %s", self.session, error)
         finally:
-            removed = gone(self.session)
-            if removed:
-                lock.let_go()
-            else:
-                self._keep(lock)
+            try:
+                removed = gone(self.session)
+                if removed:
+                    lock.close()
+            finally:
+                self._lock = lock
         return removed
 
     # -- one generation ------------------------------------------------------------------------------
@@ -197,16 +175,26 @@ class Layout:
 
 def create(place: Place) -> int:
     """Open a new file in staging."""
-    fd = os.open(place.part, _NEW_FILE, 0o600)
-    _OPEN.add(fd)
+    key = object()
+    try:
+        forks.begin(key)
+        fd = os.open(place.part, _NEW_FILE, 0o600)
+        forks.DESCRIPTORS.add(fd)
+    finally:
+        forks.end(key)
     return fd
 
 
 def close(fd: int) -> None:
     """Close a file that `create` opened."""
-    # First, for as soon as it is closed the number may be that of another file.
-    _OPEN.discard(fd)
-    os.close(fd)
+    key = object()
+    try:
+        forks.begin(key)
+        # First, for as soon as it is closed the number may be that of another file.
+        forks.DESCRIPTORS.discard(fd)
+        os.close(fd)
+    finally:
+        forks.end(key)
 
 
 def publish(place: Place) -> None:
@@ -284,7 +272,7 @@ def _own_directory(path: str) -> None:
             os.chmod(path, 0o700)
 
 
-def _begin(session: str) -> _Lock | None:
+def _begin(session: str) -> Descriptor | None:
     """Make a session and take its lock; None when the name is taken, or a sweep was faster."""
     try:
         os.mkdir(session, 0o700)
@@ -300,7 +288,7 @@ def _begin(session: str) -> _Lock | None:
         raise OSError(error.errno, said, session) from None
 
 
-def _hold(session: str) -> _Lock | None:
+def _hold(session: str) -> Descriptor | None:
     """Take the lock of a session; None when somebody else has it, or the session is gone.
 
     Until its owner has the lock, a sweep may take a session for dead. It removes one with the lock in its
@@ -309,39 +297,19 @@ def _hold(session: str) -> _Lock | None:
     Raises:
         OSError: it is no directory, or nothing can be locked on this file system.
     """
+    lock = Descriptor()
     try:
-        # Before it is locked: a child that is forked in between lets go of it too.
-        lock = _Lock(os.open(session, _DIRECTORY))
-    except FileNotFoundError:
-        return None
-    try:
+        lock.open(session, _DIRECTORY)
         fcntl.flock(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(lock.fd), os.lstat(session)):
             return lock
     except (BlockingIOError, FileNotFoundError):
         pass
     except BaseException:
-        lock.let_go()
+        lock.close()
         raise
-    lock.let_go()
+    lock.close()
     return None
-
-
-def _in_a_forked_child() -> None:
-    """Let go of what was inherited, for a child may live long.
-
-    A lock ends with the process that took it, and a removed file's blocks are free when nobody has it open.
-    """
-    for lock in list(_HELD):
-        lock.let_go()
-    for fd in list(_OPEN):
-        try:
-            close(fd)
-        except OSError:
-            pass
-
-
-os.register_at_fork(after_in_child=_in_a_forked_child)
 
 
 def _sweep_one(session: str) -> None:
@@ -351,7 +319,7 @@ def _sweep_one(session: str) -> None:
         try:
             _remove_session(session, lock.fd)
         finally:
-            lock.let_go()
+            lock.close()
 
 
 def _remove_session(session: str, fd: int) -> None:
@@ -360,13 +328,27 @@ def _remove_session(session: str, fd: int) -> None:
     Raises:
         OSError: something was not removed, or the name is that of something else by now, which stays.
     """
-    with os.scandir(fd) as entries:
-        found = list(entries)
+    key = object()
+    try:
+        # A child would have the lock by the copy of the descriptor that this makes.
+        forks.begin(key)
+        with os.scandir(fd) as entries:
+            found = list(entries)
+    finally:
+        forks.end(key)
+    errors = []
     for entry in found:
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.name, dir_fd=fd)
-        else:
-            os.unlink(entry.name, dir_fd=fd)
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.name, dir_fd=fd)
+            else:
+                os.unlink(entry.name, dir_fd=fd)
+        except OSError as error:
+            # One that cannot be removed keeps no other.
+            errors.append(error)
+            shutil.rmtree(entry.name, ignore_errors=True, dir_fd=fd)
+    if errors:
+        raise errors[0]
     try:
         if not os.path.samestat(os.fstat(fd), os.lstat(session)):
             raise FileExistsError(errno.EEXIST, "it was emptied, and something else has its name", session)

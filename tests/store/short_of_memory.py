@@ -1,6 +1,7 @@
 """A store in which one allocation fails, at every point of a call or of the writer.
 
-For `test_short_of_memory`. Prints what is wrong afterwards, when there is memory enough; and at last, how many calls failed.
+For `test_short_of_memory`. Prints what is wrong afterwards, when there is memory enough; and at last, how
+many calls failed.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 from pathlib import Path
 
@@ -232,77 +231,25 @@ def test_a_forked_child_keeps_no_session_alive(tmp_path: Path) -> None:
         parent.stdout.close()
 
 
-def forked(program: str, base: Path) -> str:
-    """Return what a program says that forks; in a process of its own, without threads of other tests."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent.parent), str(HERE)])}
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program), base], env=environment, capture_output=True,
-        text=True, timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def test_a_file_that_cannot_be_removed_keeps_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("live", "staging-0", "trash-1"):
+        directory = tmp_path / "_boundary_snapshots" / "session-00dead" / name
+        directory.mkdir(0o700, parents=True)
+        for number in range(3):
+            (directory / str(number)).touch()
+    unlink = os.unlink
 
+    def stubborn(path: str, **options: int) -> None:
+        if path == "1" and os.path.samestat(kept, os.stat(path, **options, follow_symlinks=False)):
+            raise PermissionError(errno.EPERM, "Operation not permitted", path)
+        unlink(path, **options)
 
-def test_a_child_that_is_forked_while_a_lock_is_taken_has_none(tmp_path: Path) -> None:
-    said = forked("""
-        import fcntl, os, sys
-        from store import layout
-        real, ready, gate = fcntl.flock, os.pipe(), os.pipe()
-
-        def flock(fd, operation):
-            real(fd, operation)
-            if os.fork() == 0:
-                os.close(gate[1])
-                os.write(ready[1], b".")
-                os.read(gate[0], 1)
-                os._exit(0)
-            fcntl.flock = real
-
-        fcntl.flock = flock
-        first = layout.Layout(sys.argv[1])
-        os.read(ready[0], 1)
-        first.release()
-        second = layout.Layout(sys.argv[1])
-        print(layout.gone(first.session), second.destroy())
-    """, tmp_path)
-    assert said == "True True\n"
-
-
-def test_a_child_that_is_forked_during_a_write_does_not_have_the_file(tmp_path: Path) -> None:
-    """It would keep the blocks of a file that a cleanup removed."""
-    said = forked("""
-        import os, sys
-        from store_support import *
-        from store import writer
-
-        def open_files():
-            found = []
-            for fd in os.listdir("/dev/fd"):
-                try:
-                    status = os.fstat(int(fd))
-                except OSError:
-                    continue
-                found += [fd for entry in parts if os.path.samestat(entry, status)]
-            return found
-
-        disk = Disk()
-        writer.write_snapshot = disk.write
-        store = BoundarySnapshotStore(sys.argv[1])
-        arrived, gate = disk.hold("a", after=True)
-        save(store, "a")
-        assert arrived.wait(LONG)
-        parts = [os.stat(os.path.join(sys.argv[1], name)) for name in files(sys.argv[1])]
-        assert len(parts) == len(open_files()) == 1
-        child = os.fork()
-        if child == 0:
-            os._exit(len(open_files()))
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-        gate.set()
-        settled(store)
-        assert values(store.load("a", 0)) == [1.0] * 4
-        print(len(writer.layout._OPEN))
-    """, tmp_path)
-    assert said == "0\n0\n"
+    monkeypatch.setattr(os, "unlink", stubborn)
+    kept = os.stat(directory.parent / "live" / "1")
+    BoundarySnapshotStore(tmp_path).shutdown(cleanup=True)
+    assert files(tmp_path) == ["_boundary_snapshots/session-00dead/live/1"]
 
 
 def test_where_directories_cannot_be_locked_the_store_says_so(

@@ -6,6 +6,7 @@ such point of the tables, or of the calls and their waits.
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import weakref
@@ -17,10 +18,11 @@ from typing import Any
 import pytest
 from store_support import LONG, Disk, files, later, live, save, settled, values
 
-from store import BoundarySnapshotStore, boundary_store, state, writer
+from store import BoundarySnapshotStore, boundary_store, forks, layout, state, writer
 from store.generation import Generation
 
 COUNT = 3
+SESSION = (layout.__file__, forks.__file__, weakref.__file__)
 WAITS = (boundary_store.__file__, writer.__file__, threading.__file__)
 Call = Callable[[BoundarySnapshotStore], object]
 
@@ -35,6 +37,8 @@ def interrupted_at(
         nonlocal seen
         if frame.f_code.co_filename not in watched:
             return
+        if frame.f_code.co_name == "__del__":
+            return  # which nothing that is raised leaves
         if kind == "c_call" and argument.__name__ != "acquire":
             return
         seen += 1
@@ -175,6 +179,36 @@ def test_after_a_shutdown_that_was_interrupted_the_next_one_waits_for_the_writer
         store._writer.thread.join(LONG)
         assert store._writer._waiting_for_end == [], event
         assert store.shutdown(cleanup=True), event
+    assert event > 9, "it was not interrupted"
+
+
+def test_a_session_is_removed_by_the_shutdown_after_one_that_was_interrupted(tmp_path: Path) -> None:
+    event, interrupted = 0, True
+    while interrupted:
+        event += 1
+        store = BoundarySnapshotStore(tmp_path)
+        interrupted = interrupted_at(event, lambda made=store: made.shutdown(cleanup=True), SESSION)  # type: ignore[misc]
+        assert store.shutdown(cleanup=True), event
+        assert list(store.root.iterdir()) == [], event
+    assert event > 9, "it was not interrupted"
+
+
+def test_a_constructor_that_was_interrupted_holds_no_session(tmp_path: Path) -> None:
+    event, interrupted = 0, True
+    while interrupted:
+        event += 1
+        root = tmp_path / "_boundary_snapshots"
+        (root / "session-00dead" / "live").mkdir(0o700, parents=True, exist_ok=True)
+        made: list[BoundarySnapshotStore] = []
+
+        def make(kept: list[BoundarySnapshotStore] = made) -> None:
+            kept.append(BoundarySnapshotStore(tmp_path))
+
+        interrupted = interrupted_at(event, make, SESSION)
+        gc.collect()
+        for store in (*made, BoundarySnapshotStore(tmp_path)):
+            assert store.shutdown(cleanup=True, timeout=LONG), event
+        assert list(root.iterdir()) == [], event
     assert event > 9, "it was not interrupted"
 
 
