@@ -42,6 +42,7 @@ class BoundarySnapshotStore:
 
     Raises:
         OSError: `base_dir` is no directory, or cannot be written, or its part for stores is another user's.
+        TypeError: `base_dir` is no path.
         ValueError: another argument is out of range.
     """
 
@@ -135,7 +136,11 @@ class BoundarySnapshotStore:
         return refusal
 
     def load(self, request_id: str, token_count: int) -> list[dict[str, Any]] | None:
-        """Return a snapshot, evaluated, in containers of its own; None when there is none."""
+        """Return a snapshot, evaluated, in containers of its own; None when there is none.
+
+        MLX opens the file so that a program which is started meanwhile, by `os.posix_spawn` or with
+        ``close_fds=False``, has it open too: its blocks are free when that program has ended.
+        """
         key = _key(request_id, token_count)
         if key is None:
             return None
@@ -343,7 +348,7 @@ def _refused(request_id: object, token_count: object, refusal: str) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real)
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _seconds(option: str, value: Any) -> float:

@@ -107,7 +107,7 @@ def encode(request_id: str, token_count: int, layers: object) -> tuple[Snapshot,
             named = f", {shown(field, 60)}" if isinstance(field, str) else ""
             raise SnapshotError(f"layer {i}{named}: {error}") from None
         taken.append(own)
-    nbytes = sum([handle.nbytes for handle in handles]) + sum(map(len, data))
+    nbytes = sum([handle.nbytes for handle in handles]) + sum(map(bytes.__len__, data))
     return Snapshot(request_id, token_count, taken, nbytes), handles
 
 
@@ -156,10 +156,13 @@ def _take(value: Any, handles: list[Any], data: list[bytes], depth: int) -> Any:
     if isinstance(value, dict):
         return {_name(key): _take(one, handles, data, depth + 1) for key, one in value.items()}
     if isinstance(value, bytes):
-        if len(value) >= _BYTES:
-            raise SnapshotError(f"has {len(value)} bytes in one object, and must have less than {_BYTES}")
-        data.append(value)
-        return value
+        # Of a class of the caller's the bytes alone: it may count its elements in its own way.
+        plain = value if kind is bytes else bytes(value)
+        size = bytes.__len__(plain)
+        if size >= _BYTES:
+            raise SnapshotError(f"has {size} bytes in one object, and must have less than {_BYTES}")
+        data.append(plain)
+        return plain
     raise SnapshotError(
         f"holds a {kind.__module__}.{kind.__qualname__}: give an mx.array, a str, int, float, bool, bytes or "
         "None, or a list, tuple or dict of them"
@@ -282,7 +285,8 @@ def _buffers(snapshot: Snapshot) -> Iterator[memoryview]:
     entries = []
     for name, tensor in tensors.items():
         if isinstance(tensor, bytes):
-            entries.append((1, name, "U8", [len(tensor)], len(tensor), tensor))
+            size = bytes.__len__(tensor)
+            entries.append((1, name, "U8", [size], size, tensor))
         else:
             dtype, width = _DTYPES[tensor.dtype]
             entries.append((width, name, dtype, list(tensor.shape), int(tensor.nbytes), tensor))

@@ -29,6 +29,7 @@ from typing import NamedTuple
 
 from store import forks
 from store.forks import Descriptor
+from store.texts import shown
 
 logger = logging.getLogger("store")
 _ROOT = "_boundary_snapshots"
@@ -67,7 +68,11 @@ class Layout:
         Raises:
             OSError: `base_dir` is not a directory, cannot be written, or what is to be the store's own
                 directory in it is something else (a link, for one).
+            TypeError: it is no path.
+            ValueError: it is a path that no directory can have.
         """
+        if not isinstance(base_dir, str | os.PathLike):
+            raise TypeError(f"base_dir is {shown(base_dir)}: give the path of a directory")
         base = os.fspath(base_dir)
         if not isinstance(base, str) or not base or "\0" in base:
             raise ValueError(f"base_dir must be the name of a directory, not {base!r}")
@@ -88,7 +93,11 @@ class Layout:
     def claim(self) -> None:
         """Begin a session: at the start, and again when somebody removed the directories of this one."""
         self.release()
-        os.makedirs(self.base, 0o700, exist_ok=True)
+        try:
+            os.makedirs(self.base, 0o700, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            said = "base_dir is, or is below, something that is no directory: remove that, or choose another"
+            raise NotADirectoryError(errno.ENOTDIR, said, self.base) from None
         _own_directory(self.root)
         self._sweep()
         for _ in range(_ATTEMPTS):

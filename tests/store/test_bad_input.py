@@ -114,6 +114,7 @@ def test_an_interrupted_extractor_leaves_no_trace(store: BoundarySnapshotStore) 
         ({"max_pending_bytes": "1"}, ValueError), ({"max_pending_bytes": float("nan")}, ValueError),
         ({"cleanup_request_timeout": None}, ValueError), ({"cleanup_all_timeout": "5"}, ValueError),
         ({"cleanup_all_timeout": HUGE}, ValueError), ({"max_pending_bytes": -HUGE}, ValueError),
+        ({"max_pending_bytes": True}, ValueError), ({"cleanup_all_timeout": True}, ValueError),
     ],
     ids=shown,
 )  # fmt: skip
@@ -196,13 +197,14 @@ def test_directories_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     (tmp_path / "dangling").symlink_to(tmp_path / "file")
     for base in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / "dangling"):
-        with pytest.raises(OSError):
+        with pytest.raises(NotADirectoryError, match=r"base_dir is, or is below, .* choose another"):
             BoundarySnapshotStore(base)
     for nonsense in ("", "a\0b"):
         with pytest.raises(ValueError, match="base_dir"):
             BoundarySnapshotStore(nonsense)
-    with pytest.raises(TypeError):
-        BoundarySnapshotStore(None)  # type: ignore[arg-type]
+    for none, said in ((None, "None"), (5, "5"), (b"x", "b'x'")):
+        with pytest.raises(TypeError, match=f"^base_dir is {said}: give the path of a directory"):
+            BoundarySnapshotStore(none)  # type: ignore[arg-type]
     assert files(tmp_path) == ["dangling", "file"]
 
 

@@ -38,7 +38,7 @@ def test_a_process_that_ends_by_itself_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     process = Process(tmp_path / "file", 1, 1)
     (wrong,) = process.end(60)
-    assert "process 1 ended with 1" in wrong and "FileExistsError" in wrong and process.wrong() == [wrong]
+    assert "process 1 ended with 1" in wrong and "NotADirectoryError" in wrong and process.wrong() == [wrong]
 
 
 @pytest.mark.parametrize("table", [{("request-1", 0): 5}, {("request-1", 0): 7}])
