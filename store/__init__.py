@@ -41,7 +41,8 @@ The arrays are referred to by `Generation.payload` alone (and by whoever is insi
 Lock order, and who waits for whom
 ==================================
 
-There is one lock, and nothing is waited for while it is held: so there is no order to break. Under it run
+There is one lock, and nothing is waited for while it is held: so there is no order to break. (A second one is
+for the list of saves that have begun, and held for one look or entry.) Under it run
 dict operations and releases of what others wait for; no file operation, no logging, no call of the caller's
 code (ids and token counts are plain values there), no MLX, and no memory is given back: `StoreState.drain`
 hands what was let go to whoever has the lock (G7). More bare locks serve as signals, and one as a flag of the
@@ -57,8 +58,10 @@ Linearization points
 
 save
     The lock section of `StoreState.accept`: tables, queue slot and bytes change at once, or not at all. One
-    that is refused before its arrays are evaluated: the look at a flag that never changes back (the store is
-    shut down, the writer is dead), or the lock section of `StoreState.refuse` (it is full).
+    that a cleanup covers which came after the save began, and before that section: the moment before the
+    section of `forget`; nothing is kept of it. One that is refused before its arrays are evaluated: the look
+    at a flag that never changes back (the store is shut down, the writer is dead), or the lock section of
+    `StoreState.refuse` (it is full).
 load, has
     The lock section that looks the key up. A `load` that then finds its file gone looks again: whatever
     removed it (a cleanup, a newer save) is in the tables by then. If the key still has that generation,
@@ -72,8 +75,9 @@ Why each guarantee holds
 ========================
 
 G1
-    `forget` finds every generation of a request: those in `current`; the older file that one of them
-    replaces; those `leaving`; and the one in hand. On disk: the cleanup unlinks it. Queued: no file was
+    `forget` finds every generation of a request: those of saves that have begun; those in `current`; the
+    older file that one of them replaces; those `leaving`; and the one in hand. In a save: `accept` keeps
+    nothing of it. On disk: the cleanup unlinks it. Queued: no file was
     ever made. In hand: the writer writes in staging, and only its one rename makes a name in the live tree.
     Either the cleanup sees the writer let go, which it does after it removed the names; or the time is
     over, and the cleanup renames the staging directory away and then unlinks the final name. After the

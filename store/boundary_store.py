@@ -63,6 +63,10 @@ class BoundarySnapshotStore:
         self._state = StoreState(max_pending_bytes)
         self._writer = Writer(self._state, self._layout)
         self._lock = self._writer.lock
+        #: The generations of saves that have begun and not ended: a cleanup forgets them too. Not guarded by
+        #: `_lock`, which the writer takes so often; and one that leaves leaves without any.
+        self._saving: dict[Generation, None] = {}
+        self._saving_lock = threading.Lock()
         # First, so that no interrupt leaves a thread that is never told of the end.
         self._finalizer = weakref.finalize(self, self._writer.abandon)
         # At the exit of the process, the lock of the session goes, and the next start sweeps.
@@ -90,33 +94,39 @@ class BoundarySnapshotStore:
 
         The arrays are evaluated on the calling thread. No bytes are copied but those of arrays that are not
         contiguous, and nothing is written before this returns. A store that has ended does not call the
-        extractor, and one that is full evaluates nothing.
+        extractor, and one that is full evaluates nothing. One that a cleanup overtakes is accepted, and gone.
         """
         refusal = self._state.ended()
         if refusal is not None:
             with self._lock:
                 self._state.refused += 1
             return _refused(request_id, token_count, refusal)
+        generation = Generation()
         try:
-            request_id, token_count = _checked(request_id, token_count)
-            layers, _ = extract_cache_states_fn(snapshot_cache)
-            snapshot, handles = codec.encode(request_id, token_count, layers)
-            generation = Generation(request_id, token_count, snapshot, snapshot.nbytes)
-            refusal = self._no_room(generation)
-            if refusal is None:
-                codec.evaluate(handles)
-        except Exception as error:
-            key = shown(request_id), shown(token_count, 20)
-            logger.warning("the snapshot %s/%s cannot be saved: %s", *key, said(error))
-            return False
-        if refusal is not None:
-            return _refused(request_id, token_count, refusal)
-        with self._lock:
-            refusal = self._state.accept(generation)
-            if refusal is None:
-                self._writer.wake()
-            released = self._state.drain()
-        del released
+            try:
+                generation.request_id, generation.token_count = _checked(request_id, token_count)
+                with self._saving_lock:
+                    self._saving[generation] = None
+                layers, _ = extract_cache_states_fn(snapshot_cache)
+                snapshot, handles = codec.encode(generation.request_id, generation.token_count, layers)
+                generation.nbytes = snapshot.nbytes
+                refusal = self._no_room(generation)
+                if refusal is None:
+                    codec.evaluate(handles)
+            except Exception as error:
+                key = shown(request_id), shown(token_count, 20)
+                logger.warning("the snapshot %s/%s cannot be saved: %s", *key, said(error))
+                return False
+            if refusal is not None:
+                return _refused(request_id, token_count, refusal)
+            with self._lock:
+                refusal = self._state.accept(generation, snapshot)
+                if refusal is None:
+                    self._writer.wake()
+                released = self._state.drain()
+            del released
+        finally:
+            self._saving.pop(generation, None)
         if refusal is None:
             return True
         return _refused(request_id, token_count, refusal)
@@ -254,8 +264,10 @@ class BoundarySnapshotStore:
             return CleanupOutcome(errors=(_FORKED,))
         deadline = time.monotonic() + timeout
         let_go = stuck = None
+        with self._saving_lock:
+            saving = list(self._saving)
         with self._lock:
-            found = self._state.forget(request_id)
+            found = self._state.forget(request_id, saving)
             if end is not None:
                 self._close(end)
             if found.in_hand is not None:

@@ -18,6 +18,7 @@ class Payload(Protocol):
 class Phase:
     """Where a generation is in its life. No `Enum`: to look a member up may take memory (Python 3.11)."""
 
+    SAVING: Final = "saving"
     QUEUED: Final = "queued"
     IN_HAND: Final = "in hand"
     ON_DISK: Final = "on disk"
@@ -29,19 +30,19 @@ class Phase:
 
 @dataclass(eq=False, slots=True)
 class Generation:
-    """One accepted save. A later save of the same key, or of the same id after a cleanup, is another one.
+    """One save. A later save of the same key, or of the same id after a cleanup, is another one.
 
     That is what makes cancelling exact: a cleanup marks the generations it found, and nothing it does can
     reach one that was made later.
     """
 
-    request_id: str
-    token_count: int
-    payload: Any
-    """The arrays; None as soon as nobody may need them. `release` alone clears it."""
-    nbytes: int
+    request_id: str = ""
+    token_count: int = -1
+    payload: Any = None
+    """The arrays; None before the save is accepted, and as soon as nobody may need them."""
+    nbytes: int = 0
     sequence: int = -1
-    phase: str = Phase.QUEUED
+    phase: str = Phase.SAVING
     place: Any = None
     """The names on disk that belong to this generation and to no other; set when the writer takes it."""
     stolen: bool = False

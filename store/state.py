@@ -3,9 +3,10 @@
 One `StoreState` belongs to one store; all of its methods are called with the store's lock held, take constant
 time (or time that grows with what they forget) and never block.
 
-    accept -> QUEUED -> take -> IN_HAND -> wrote  -> ON_DISK
-                                        -> failed -> FAILED            (served from memory)
+    SAVING -> accept -> QUEUED -> take -> IN_HAND -> wrote  -> ON_DISK
+                                                  -> failed -> FAILED  (served from memory)
     forget, or a newer accept of the key:
+        SAVING         -> RELEASED                                     (and accept keeps nothing of it)
         QUEUED, FAILED -> RELEASED                                     (at once, with the payload)
         IN_HAND        -> CANCELLED -> finished -> let_go -> RELEASED  (the writer still reads the payload)
         ON_DISK        -> LEAVING   -> removed  -> RELEASED            (a file is to be removed)
@@ -25,7 +26,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from store.generation import Forgotten, Generation, Phase
+from store.generation import Forgotten, Generation, Payload, Phase
 from store.outcomes import StoreStats
 
 
@@ -70,11 +71,18 @@ class StoreState:
 
     # -- saves and loads -------------------------------------------------------------------------
 
-    def accept(self, generation: Generation) -> str | None:
-        """Publish a save: registry, pending entry and queue slot at once. Return why not, when refused."""
+    def accept(self, generation: Generation, payload: Payload) -> str | None:
+        """Publish a save: registry, pending entry and queue slot at once. Return why not, when refused.
+
+        Only now is the payload the generation's: a cleanup that runs may know one that is not kept.
+        """
         reason = self.refuse(generation)
         if reason is not None:
             return reason
+        if generation.phase is Phase.RELEASED:
+            # It was saved before the cleanup that came meanwhile, and removed by that.
+            self.discarded += 1
+            return None
         table = self.current.get(generation.request_id)
         older = None if table is None else table.get(generation.token_count)
         pending, number = self.pending_bytes + generation.nbytes, self.sequence + 1
@@ -97,6 +105,8 @@ class StoreState:
         elif older is not None:
             self._unsettled = superseded
             generation.replaces, older.replaces = older.replaces, None
+        generation.payload = payload
+        generation.phase = Phase.QUEUED
         generation.sequence = self.sequence
         self.sequence = number
         self.pending_bytes = pending
@@ -216,8 +226,12 @@ class StoreState:
 
     # -- forgetting --------------------------------------------------------------------------------
 
-    def forget(self, request_id: str | None) -> Forgotten:
-        """Make one request unreachable, or all (None). Everything that is covered and on disk is returned."""
+    def forget(self, request_id: str | None, saving: Iterable[Generation] = ()) -> Forgotten:
+        """Make one request unreachable, or all (None). Everything that is covered and on disk is returned.
+
+        Arguments:
+            saving: of saves that have begun, of whichever requests: of these `accept` will keep nothing.
+        """
         self.settle()
         if request_id is None:
             tables = list(self.current.values())
@@ -226,13 +240,14 @@ class StoreState:
             tables = [] if table is None else [table]
         unreachable = [one for table in tables for one in table.values()]
         found = Forgotten(len(unreachable))
+        unreachable += [one for one in saving if request_id in (None, one.request_id)]
         unreachable.reverse()
         empty: dict[str, dict[int, Generation]] = {}
         # Assignments alone.
         self._unsettled = unreachable
         if request_id is None:
             self.current = empty
-        elif unreachable:
+        elif found.count:
             del self.current[request_id]
         self.settle()
         covered = self.in_hand
@@ -300,6 +315,8 @@ class StoreState:
             generation.replaces = None
         if generation.phase is Phase.ON_DISK:
             self._leave(generation)
+        elif generation.phase is Phase.SAVING:
+            generation.phase = Phase.RELEASED
         elif generation.phase in (Phase.QUEUED, Phase.IN_HAND, Phase.FAILED):
             self._drop(generation)
 

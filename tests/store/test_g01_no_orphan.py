@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mlx.core as mx
 import pytest
-from store_support import LONG, Disk, files, later, live, save, settled, waiting
+from store_support import LONG, Body, Disk, extract, files, later, live, save, settled, values, waiting
 
 from store import BoundarySnapshotStore, layout
+from store.generation import Generation
 
 Cleanup = Callable[[BoundarySnapshotStore], Any]
 CLEANUPS = [
@@ -138,3 +140,61 @@ def test_a_snapshot_that_was_replaced_leaves_no_file(store: BoundarySnapshotStor
     assert len(files(tmp_path)) == 1
     assert store.cleanup_request("a")
     assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("cleanup", ["cleanup_request", "cleanup_all", "shutdown"])
+def test_a_save_that_had_begun_leaves_nothing(store: BoundarySnapshotStore, cleanup: str) -> None:
+    """It was called before the cleanup: as if it had been saved, and removed by that."""
+
+    def overtaken(snapshot: list[Any]) -> Body:
+        if cleanup == "cleanup_request":
+            assert store.cleanup_request("a").forgotten == 0
+        elif cleanup == "cleanup_all":
+            assert store.cleanup_all().forgotten == 0
+        else:
+            store.shutdown(cleanup=True)
+        return extract(snapshot)
+
+    assert store.save("a", 0, [mx.ones((4,))], overtaken) is (cleanup != "shutdown")
+    assert not store.has("a", 0) and store._saving == {}
+    stats = store.stats()
+    assert (stats.pending_bytes, stats.pending, stats.on_disk) == (0, 0, 0)
+    if cleanup != "shutdown":
+        assert stats.discarded == 1 and live(store) == []
+        assert save(store, "a", 2.0) and values(store.load("a", 0)) == [2.0] * 4, "a later one is another"
+
+
+def test_what_a_save_that_had_begun_took_is_let_go_with_it(store: BoundarySnapshotStore) -> None:
+    """Also as long as a cleanup knows that save."""
+    known: list[Generation] = []
+
+    def overtaken(snapshot: list[Any]) -> Body:
+        known.extend(store._saving)
+        store.cleanup_request("a")
+        return extract(snapshot)
+
+    assert store.save("a", 0, [mx.ones((4,))], overtaken)
+    assert [one.payload for one in known] == [None]
+
+
+def test_a_save_that_had_begun_stays_when_another_request_goes(store: BoundarySnapshotStore) -> None:
+    def other(snapshot: list[Any]) -> Body:
+        store.cleanup_request("b")
+        return extract(snapshot)
+
+    assert store.save("a", 0, [mx.ones((4,))], other) and store.has("a", 0)
+
+
+def test_a_save_that_did_not_end_well_is_not_kept_among_those_that_have_begun(
+    store: BoundarySnapshotStore,
+) -> None:
+    for error in (KeyboardInterrupt, ValueError):
+        def raising(snapshot: list[Any], raised: type[BaseException] = error) -> Body:
+            assert len(store._saving) == 1
+            raise raised
+
+        try:
+            assert not store.save("a", 0, [], raising)
+        except KeyboardInterrupt:
+            pass
+        assert store._saving == {}

@@ -18,6 +18,10 @@ STATE: tuple[Mutant, ...] = (
         "        older = None if table is None else table.get(generation.token_count)\n",
         "        older = None\n",
     ),
+    Mutant(
+        "accept: one that a cleanup covers is kept", "state.py",
+        "        if generation.phase is Phase.RELEASED:\n", "        if False:\n",
+    ),
     Mutant("accept: no queue slot", "state.py", "        self.queue[generation] = None\n", ""),
     Mutant(
         "accept: bytes are not counted", "state.py",

@@ -150,17 +150,25 @@ WRITER: tuple[Mutant, ...] = (
 STORE: tuple[Mutant, ...] = (
     Mutant(
         "save: the writer is not woken", "boundary_store.py",
-        "            if refusal is None:\n                self._writer.wake()\n", "",
+        "                if refusal is None:\n                    self._writer.wake()\n", "",
     ),
     Mutant(
         "save: without the lock", "boundary_store.py",
-        "        with self._lock:\n            refusal = self._state.accept(",
-        "        if True:\n            refusal = self._state.accept(",
+        "            with self._lock:\n                refusal = self._state.accept(",
+        "            if True:\n                refusal = self._state.accept(",
     ),
     Mutant(
         "save: a refused one returns True", "boundary_store.py",
         "        if refusal is None:\n            return True\n",
         "        if True:\n            return True\n",
+    ),
+    Mutant(
+        "save: a cleanup does not find one that has begun", "boundary_store.py",
+        "                    self._saving[generation] = None\n", "                    pass\n",
+    ),
+    Mutant(
+        "save: stays among those that have begun", "boundary_store.py",
+        "            self._saving.pop(generation, None)\n", "            pass\n",
     ),
     Mutant(
         "load: without the lock", "boundary_store.py",
