@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -158,8 +159,10 @@ def waiting_for_end(store: BoundarySnapshotStore) -> None:
 
 
 def _until(store: BoundarySnapshotStore, holds: Callable[[], object]) -> None:
-    while True:
+    deadline = time.monotonic() + LONG
+    while time.monotonic() < deadline:
         with store._lock:
             if holds():
                 return
         threading.Event().wait(0.001)
+    raise AssertionError("nobody waits")
