@@ -15,7 +15,7 @@ from schedule_explorer.targets.original_store.quarries import QUARRIES, Quarry
 pytestmark = pytest.mark.usefixtures("interposed_once")
 
 #: those with thousands of schedules: a part of them, unless PROVE_ZOO is set
-LARGE = {5, 16, 17}
+LARGE = {5, 16, 17, 21}
 FULL = bool(os.environ.get("PROVE_ZOO"))
 
 
