@@ -202,7 +202,7 @@ def session(step_timeout: float) -> Iterator[Session]:
     opened = Session(step_timeout)
     enabled = gc.isenabled()
     counter = threading._counter  # type: ignore[attr-defined]
-    hook = sys.unraisablehook
+    hook, tracing, profiling = sys.unraisablehook, sys.gettrace(), sys.getprofile()
     # What is there already is put out of the collector's sight; old garbage among it is none of ours.
     gc.collect(1)
     gc.disable()
@@ -220,6 +220,11 @@ def session(step_timeout: float) -> Iterator[Session]:
         opened.close()
         opened._watch.stop()
         sys.unraisablehook = hook
+        # A virtual thread may have set one for itself, as it thought.
+        if sys.gettrace() is not tracing:
+            sys.settrace(tracing)
+        if sys.getprofile() is not profiling:
+            sys.setprofile(profiling)
         threading._counter = counter  # type: ignore[attr-defined]
         gc.unfreeze()
         if enabled:

@@ -26,7 +26,14 @@ from typing import Any
 
 from schedule_explorer.errors import UncontrolledCallError
 from schedule_explorer.interposition import dates, file_layers
-from schedule_explorer.interposition.early_items import put_back, put_in_class, rename, replace, set_for_now
+from schedule_explorer.interposition.early_items import (
+    hashed_in_c,
+    put_back,
+    put_in_class,
+    rename,
+    replace,
+    set_for_now,
+)
 from schedule_explorer.interposition.early_owners import explorers, of_program, own
 from schedule_explorer.interposition.global_locks import GlobalLock, proxy_of
 from schedule_explorer.interposition.mutexes import LockType, RLockType
@@ -188,6 +195,12 @@ class Walk:
                 if (stand := self.stand_for(key, f"{place}, key {index}")) is not None
             }
             if renamed:
+                if not all(map(hashed_in_c, dict.keys(held))):
+                    key = next(iter(renamed.values()))[1]
+                    raise UncontrolledCallError(
+                        f"{place}, a {type(held).__name__}, has {key!r} among its keys, beside some whose "
+                        "hash is code of the program: use a name as the key"
+                    )
                 rename(held, renamed)
                 self._undo.callback(rename, held, {id(new): (old, new) for new, old in renamed.values()})
         if issubclass(type(held), defaultdict):

@@ -40,9 +40,28 @@ def replace(held: Any, old: Any, new: Any) -> None:
 
 
 def rename(held: Any, new: dict[int, tuple[Any, Any]]) -> None:
-    """Give a dictionary other keys, in the old order; `new` has them by the ``id`` of the old ones."""
+    """Give a dictionary other keys, in the old order; `new` has them by the ``id`` of the old ones.
+
+    Every key is put in anew: they must be of types whose hash is not the program's, see `hashed_in_c`.
+    """
     base: Any = OrderedDict if issubclass(type(held), OrderedDict) else dict
     items = [(new[id(key)][0] if id(key) in new else key, value) for key, value in base.items(held)]
     base.clear(held)
     for key, value in items:
         base.__setitem__(held, key, value)
+
+
+def hashed_in_c(key: Any) -> bool:
+    """Say whether to hash a key, and to compare it, runs no code of the program."""
+    kind = type(key)
+    if kind is tuple or kind is frozenset:
+        return all(map(hashed_in_c, key))
+    return all(type(_found(kind, name)) is not FunctionType for name in ("__hash__", "__eq__"))
+
+
+def _found(kind: type, name: str) -> Any:
+    for base in type.__dict__["__mro__"].__get__(kind):
+        own = type.__dict__["__dict__"].__get__(base)
+        if name in own:
+            return own[name]
+    return None

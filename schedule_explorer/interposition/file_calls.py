@@ -37,10 +37,11 @@ class Record:
         looking: it is being asked whether it is closed, within one step.
         fresh: nobody has called anything on it since it was made.
         unguarded: from so many system calls on a call can be disturbed by another; 0: by none.
+        calls: all that ended, as (event that it began in, number of its system calls).
     """
 
-    __slots__ = ("call", "execution", "fd", "finalizing", "fresh", "gate", "key", "looking", "most", "name",
-                 "unguarded", "writable")
+    __slots__ = ("call", "calls", "execution", "fd", "finalizing", "fresh", "gate", "key", "looking", "most",
+                 "name", "unguarded", "writable")
 
     def __init__(self, execution: Execution, fd: int, name: str, writable: bool) -> None:
         self.execution = execution
@@ -60,6 +61,7 @@ class Record:
         self.looking = False
         #: a raw file is read to its end by several calls; a buffer would guard it
         self.unguarded = 2
+        self.calls: list[tuple[int, int]] = []
 
     def free(self) -> bool:
         """No thread is in the middle of a call."""
@@ -140,9 +142,10 @@ class Call:
         record = self.record
         if record.call is self:
             record.call = None
-        if record.unguarded and self.event >= 0:
-            disturbed = self.systems >= record.unguarded
-            record.execution.trace.unguarded.setdefault(record.key, []).append((self.event, disturbed))
+        if self.event >= 0:
+            record.calls.append((self.event, self.systems))
+            if record.unguarded:
+                record.execution.trace.unguarded[record.key] = (record.unguarded, record.calls)
         if self.worker is None:
             return
         if not self.finished:

@@ -23,6 +23,7 @@ _LAYERS: dict[Any, Any] = {
 }
 _KINDS = (RawFile, *_LAYERS.values())
 _FileIO: Any = io.FileIO
+_Text: Any = io.TextIOWrapper
 _Pair: Any = io.BufferedRWPair
 
 
@@ -75,7 +76,7 @@ def _layer(real: Any) -> Any:
         def make() -> None:
             real.__init__(self, *arguments, **options)
             self._explorer = record
-            record.unguarded = 1 if real is io.TextIOWrapper else 0
+            record.unguarded = 1 if real is _Text else 0
 
         run(record, real.__name__, make)
         _look_for_another(record.execution, file)

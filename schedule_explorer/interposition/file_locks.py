@@ -49,8 +49,13 @@ def _fcntl(fd: Any, cmd: int, arg: Any = 0) -> Any:
         accesses = touched(execution, number, WRITE, WRITE if cmd not in _HARMLESS else None)
         operation.accesses = distinct(accesses)
         if cmd in _OF_DESCRIPTION:
-            operation.accesses = distinct([*accesses, *_of_description(execution, number, cmd)])
-            result = _try(cmd in _WAITING, lambda: _real_fcntl(number, _WAITING.get(cmd, cmd), arg))
+            lock, mode = _of_description(execution, number, cmd)
+            operation.accesses = distinct([*touched(execution, number, WRITE, None), (lock, mode)])
+            try:
+                result = _try(cmd in _WAITING, lambda: _real_fcntl(number, _WAITING.get(cmd, cmd), arg))
+            except OSError:
+                operation.accesses = distinct([*touched(execution, number, READ, None), (lock, READ)])
+                raise
             if cmd != _OF_DESCRIPTION[0]:
                 world_of(execution).descriptors[number].locked = True
             return result
@@ -77,7 +82,7 @@ if _OF_DESCRIPTION:
 _HARMLESS = {fcntl.F_GETFD, fcntl.F_SETFD, fcntl.F_GETFL, fcntl.F_DUPFD, fcntl.F_DUPFD_CLOEXEC}
 
 
-def _of_description(execution: Execution, fd: int, cmd: int) -> list[Access]:
+def _of_description(execution: Execution, fd: int, cmd: int) -> Access:
     """Return what a call on the locks of a description accesses besides the file."""
     description = world_of(execution).descriptors.get(fd)
     if description is None:
@@ -85,7 +90,7 @@ def _of_description(execution: Execution, fd: int, cmd: int) -> list[Access]:
         refuse("a lock of a file that was opened before the exploration")
     assert description is not None
     _note_kind(execution, fd, "description")
-    return [(("flock", description.inode), READ if cmd == _OF_DESCRIPTION[0] else WRITE)]
+    return ("flock", description.inode), READ if cmd == _OF_DESCRIPTION[0] else WRITE
 
 
 def _note_kind(execution: Execution, fd: int, kind: str) -> None:

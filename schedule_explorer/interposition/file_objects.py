@@ -65,7 +65,8 @@ def _system(name: str) -> Any:
         if record is None:
             return original(self, *arguments)
         if not record.busy_here():
-            # The program itself calls: come back here within a step.
+            # The program itself calls: come back here within a step. No buffer guards what is below it.
+            record.unguarded = record.unguarded or 1
             return run(record, name, lambda: call(self, *arguments))
         if name == "read" and (not arguments or arguments[0] is None or arguments[0] < 0):
             return self.readall()
@@ -92,6 +93,7 @@ def _readall(self: Any) -> Any:
     if record is None:
         return _FileIO.readall(self)
     if not record.busy_here():
+        record.unguarded = record.unguarded or 1
         return run(record, "readall", lambda: _readall(self))
     if _FileIO.closed.__get__(self):
         return _FileIO.readall(self)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import _ctypes
 import _random
 import array
+import gc
 import inspect
 import io
 import itertools
@@ -316,9 +317,17 @@ def _suspended(prefix: str) -> Callable[[Any], list[Any]]:
         if running(value):
             return [True]  # it is among the frames
         frame = of_frame(value)
-        return [None] if frame is None else [frame.f_lasti, *frame.f_locals.values()]
+        if frame is None:
+            return [None]
+        held = list(frame.f_locals.values())
+        # The iterator of a loop that it is in is nowhere but on its stack.
+        return [frame.f_lasti, *held, *filter(_is_iterator, gc.get_referents(value))]
 
     return listing
+
+
+def _is_iterator(value: Any) -> bool:
+    return any("__next__" in vars(base) for base in type(value).__mro__)
 
 
 def _reduced(value: Any) -> list[Any]:
@@ -382,7 +391,9 @@ def _attributes(
     return parts
 
 
-_arguments: Any = vars(BaseException)["args"].__get__
+_arguments, _cause, _context = (
+    vars(BaseException)[name].__get__ for name in ("args", "__cause__", "__context__")
+)
 _LISTINGS: list[tuple[Any, Callable[[Any], list[Any]]]] = [
     ((dict, OrderedDict, defaultdict), _items),
     ((tuple, list, set, frozenset, deque), list),  # a copy, as of all the others
@@ -420,7 +431,7 @@ _BASES: list[tuple[Any, Callable[[Any], list[Any]]]] = [
     (_BUFFERS, _bytes),
     (_CData, _bytes),
     (weakref.ref, lambda value: [weakref.ref.__call__(value)]),
-    (BaseException, lambda value: list(_arguments(value))),
+    (BaseException, lambda value: [*_arguments(value), _cause(value), _context(value)]),
     (int, lambda value: [int.__int__(value)]),
     (float, lambda value: [float.__float__(value)]),
     (str, lambda value: [str.__str__(value)]),

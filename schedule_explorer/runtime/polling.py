@@ -22,8 +22,9 @@ nothing, so what its variables held when it last ran stands for it.
 
 Known limit: progress is not seen that is kept nowhere but inside an object of C code, other than the
 iterators, buffers and generators of random numbers of the standard library (where an iterator tells nothing,
-the thread is not parked), on the stack of C code (``while not any(map(wait, times))``), in a module of a
-library, or in the iterator of a ``for`` loop over equal items around a ``while`` loop that holds the wait.
+the thread is not parked), on the stack of C code (``while not any(map(wait, times))``), in an iterator of C
+code around a generator that waits, in a module of a library, or in the iterator of a ``for`` loop over equal
+items around a ``while`` loop that holds the wait.
 """
 
 from __future__ import annotations
@@ -185,10 +186,14 @@ def _among(scope: Scope, frames: list[Scope]) -> bool:
 
 def _went_on(before: list[Scope], frames: list[Scope]) -> bool:
     """Say whether a ``for`` loop may have gone on: one around the present place of a frame that has run."""
+    inner: Scope | None = None
     for scope in frames:
         at = scope.frame.f_lasti
-        loops, jumps, _ = _loops(scope.frame.f_code)
-        for start, end in loops:
+        loops, jumps, calls = _loops(scope.frame.f_code)
+        # An iterator that waits itself, and is no generator, may count what it gives.
+        counts = [] if inner is not None and inner.suspendable else calls
+        inner = scope
+        for start, end in (*loops, *counts):
             # A loop without an iterator around this place, within that one, is what has come round.
             if start <= at < end and not any(start <= first <= at <= last for first, last in jumps):
                 return True
@@ -207,19 +212,24 @@ def _loops(code: CodeType) -> tuple[_Ranges, _Ranges, _Ranges]:
     known = _LOOPS.get(code)
     if known is None:
         instructions = list(dis.get_instructions(code))
-        heads = {one.offset for one in instructions if one.opname == "FOR_ITER"}
-        # While the iterator runs, a frame may be at the instruction's cache entry: the body begins after it.
-        loops, calls = [], []
-        for one, following in pairwise(instructions):
-            if one.offset in heads:
-                loops.append((following.offset, one.argval))
-                calls.append((one.offset, following.offset - 1))
         jumps = [
             (one.argval, one.offset) for one in instructions
-            if "JUMP" in one.opname and one.argval is not None and one.argval < one.offset
-            and one.argval not in heads
+            # An `await` goes round in a loop of its own until what it waits for is done.
+            if "JUMP" in one.opname and "NO_INTERRUPT" not in one.opname
+            and one.argval is not None and one.argval < one.offset
         ]
-        known = _LOOPS[code] = (loops, jumps, calls)
+        loops, calls, heads = [], [], set()
+        for one, following in pairwise(instructions):
+            if one.opname == "FOR_ITER":
+                heads.add(one.offset)
+                # While the iterator runs, a frame may be at the cache entry: the body comes after that.
+                loops.append((following.offset, one.argval))
+                calls.append((one.offset, following.offset - 1))
+            elif one.opname == "GET_ANEXT":
+                # The body of ``async for`` begins somewhere behind: what is awaited there is the iterator.
+                heads.add(one.offset)
+                loops += [(one.offset, last) for first, last in jumps if first == one.offset]
+        known = _LOOPS[code] = (loops, [jump for jump in jumps if jump[0] not in heads], calls)
     return known
 
 

@@ -161,8 +161,9 @@ class Trace:
     nested: bool = False
     #: by event, those steps that have several operations
     compound: dict[int, Compound] = field(default_factory=dict)
-    #: by key, the calls on a file without a lock of its own: the event each began in, can it be disturbed
-    unguarded: dict[Key, list[tuple[int, bool]]] = field(default_factory=dict)
+    #: by key, the calls on a file without a lock of its own: from how many system calls on one can be
+    #: disturbed, and for each the event that it began in, and how many it made
+    unguarded: dict[Key, tuple[int, list[tuple[int, int]]]] = field(default_factory=dict)
     #: True when the strategy cut the execution off
     cut: bool = False
     #: a thread is blocked for ever

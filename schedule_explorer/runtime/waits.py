@@ -105,7 +105,8 @@ class Waits:
             self.activity = max(self.activity, thread.event)
             return
         now = None
-        if operation is None or not operation.bound or all(mode == READ for _, mode in operation.bound):
+        sure = operation is not None and operation.ready is not None and operation.bound
+        if not sure or all(mode == READ for _, mode in sure):
             now = heap(thread.poll_frames)
         if changed(thread.heap, now):
             thread.poll = None

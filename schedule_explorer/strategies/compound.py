@@ -13,7 +13,7 @@ real they could be within each other.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from schedule_explorer.operations import dependent
 from schedule_explorer.runtime import Compound, Event, Part, Trace
@@ -36,7 +36,8 @@ def torn(trace: Trace) -> set[str]:
         a sentence for each place, none where all is well.
     """
     found: set[str] = set()
-    shared = [calls for calls in trace.unguarded.values() if _shared(trace, calls)]
+    disturbed = [{index: made >= least for index, made in calls} for least, calls in trace.unguarded.values()]
+    shared = [calls for calls in disturbed if _shared(trace, calls)]
     if not trace.compound and not shared:
         return found
     order = HappensBefore()
@@ -60,9 +61,8 @@ def torn(trace: Trace) -> set[str]:
                 f"and {trace.thread_names[other.tid]} could come between with {between}: {remedy}"
             )
     for calls in shared:
-        disturbed = dict(calls)
         for pair in order.races:
-            if all(index in disturbed for index in pair) and any(disturbed[index] for index in pair):
+            if all(index in calls for index in pair) and any(calls[index] for index in pair):
                 calls_of = sorted(
                     f"{_named(f'{event.kind} {event.target}')} by {trace.thread_names[event.tid]}"
                     for event in map(trace.events.__getitem__, pair)
@@ -80,10 +80,9 @@ def _named(operation: str) -> str:
     return re.sub(r"\S*/(?=[^/\s])", "", operation)
 
 
-def _shared(trace: Trace, calls: Sequence[tuple[int, bool]]) -> bool:
-    """Say whether several threads have called, and one call could be disturbed."""
-    threads = {trace.events[index].tid for index, _ in calls}
-    return len(threads) > 1 and any(disturbed for _, disturbed in calls)
+def _shared(trace: Trace, calls: Mapping[int, bool]) -> bool:
+    """Say whether several threads have called, and one call, by the event it began in, could be disturbed."""
+    return any(calls.values()) and len({trace.events[index].tid for index in calls}) > 1
 
 
 def _may_overlap(order: HappensBefore, event: Event, compound: Compound, other: Event) -> bool:

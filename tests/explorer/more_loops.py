@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -121,7 +121,80 @@ def in_c_code(wait: Callable[[], Any]) -> None:
     any(map(lambda _: wait(), [None] * ROUNDS))
 
 
-MORE = {in_c_code.__name__: in_c_code} | {
+def by_an_iterator_of_c_code(wait: Callable[[], Any]) -> None:
+    for _ in map(lambda _: wait(), [None] * ROUNDS):
+        pass
+
+
+def delegated(wait: Callable[[], Any]) -> None:
+    def attempt() -> Iterator[None]:
+        yield
+        wait()
+
+    def attempts() -> Iterator[None]:
+        for _ in [None] * ROUNDS:
+            yield from attempt()
+
+    for _ in attempts():
+        pass
+
+
+def by_an_asynchronous_iterator(wait: Callable[[], Any]) -> None:
+    class Attempts:
+        left = ROUNDS
+
+        def __aiter__(self) -> Any:
+            return self
+
+        async def __anext__(self) -> None:
+            if not self.left:
+                raise StopAsyncIteration
+            self.left -= 1
+
+    async def poll() -> None:
+        async for _ in Attempts():
+            wait()
+
+    try:
+        poll().send(None)
+    except StopIteration:
+        pass
+
+
+def beside_a_generator_in_a_loop(wait: Callable[[], Any]) -> None:
+    def attempts() -> Iterator[None]:
+        for _ in [None] * (ROUNDS - 1):
+            yield
+
+    left = attempts()
+    try:
+        while True:
+            wait()
+            next(left)
+    except StopIteration:
+        pass
+
+
+def in_the_context_of_an_exception(wait: Callable[[], Any]) -> None:
+    first = ValueError()
+    while _depth(first) < ROUNDS:
+        wait()
+        last: BaseException = first
+        while last.__context__ is not None:
+            last = last.__context__
+        last.__context__ = ValueError()
+        del last
+
+
+def _depth(error: BaseException | None) -> int:
+    return 0 if error is None else 1 + _depth(error.__context__)
+
+
+AS_THEY_ARE = (
+    in_c_code, by_an_iterator_of_c_code, delegated, by_an_asynchronous_iterator, beside_a_generator_in_a_loop,
+    in_the_context_of_an_exception,
+)
+MORE = {loop.__name__: loop for loop in AS_THEY_ARE} | {
     make.__name__: by(make)
     for make in (
         kinds_of_zero, an_attribute_of_a_metaclass, hits_of_a_cache, a_coroutine, an_asynchronous_generator,

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import queue
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
+
+import pytest
 
 from schedule_explorer import SharedVariable, Verdict, explore
 
@@ -69,3 +74,39 @@ def test_progress_that_only_a_generator_holds_is_no_idle_round() -> None:
 
     result = explore(body)
     assert result.verdict is Verdict.PROVED, result.reason
+
+
+@pytest.mark.parametrize("kind", [queue.Queue, queue.LifoQueue])
+def test_a_put_that_is_refused_is_no_progress(kind: type[queue.Queue[int]]) -> None:
+    """It says that it will write, which it does only where there is room."""
+
+    def body() -> None:
+        items = kind(1)
+        items.put(0)
+
+        def put() -> None:
+            while True:
+                try:
+                    return items.put_nowait(1)
+                except queue.Full:
+                    time.sleep(0.1)
+
+        thread = threading.Thread(target=put)
+        thread.start()
+        items.get()
+        thread.join()
+
+    assert explore(body, max_executions=50).verdict is Verdict.PROVED
+
+
+@pytest.mark.parametrize("which", ["trace", "profile"])
+def test_a_trace_function_that_a_thread_sets_does_not_outlive_the_exploration(which: str) -> None:
+    before = sys.gettrace(), sys.getprofile()
+
+    def body() -> None:
+        thread = threading.Thread(target=lambda: getattr(sys, f"set{which}")(lambda *_: None))
+        thread.start()
+        thread.join()
+
+    explore(body)
+    assert (sys.gettrace(), sys.getprofile()) == before

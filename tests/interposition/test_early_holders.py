@@ -296,6 +296,27 @@ def test_what_nothing_can_stand_for_is_named(monkeypatch: pytest.MonkeyPatch) ->
         explore(lambda: None)
 
 
+class Hashed:
+    """A key whose hash is code of the program, and may be another one later."""
+
+    value: Any = 1
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+
+def test_a_dictionary_whose_keys_are_hashed_by_the_program_is_left_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = Hashed()
+    held = {key: "one", os.stat: "two"}
+    key.value = []
+    monkeypatch.setattr(Disk, "held", held, raising=False)
+    with pytest.raises(UncontrolledCallError, match=r"Disk\.held, a dict, has .*stat.* among its keys"):
+        explore(lambda: None)
+    assert list(held.values()) == ["one", "two"]
+
+
 def test_installed_packages_are_not_the_program() -> None:
     assert of_program(__name__) and of_program("schedule_explorer.targets.boundary_store")
     assert not any(map(of_program, ("pytest", "collections.abc", "schedule_explorer.runtime")))

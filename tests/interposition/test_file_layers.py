@@ -101,6 +101,41 @@ def test_a_class_derived_in_the_body() -> None:
     assert outcomes(body) == {b"baa", b"aba", b"aab"}
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda path: io.TextIOWrapper(io.BufferedReader(io.FileIO(path))),
+        lambda path: io.TextIOWrapper(open(path, "rb")),
+        lambda path: io.TextIOWrapper(open(path).detach()),
+    ],
+)
+def test_a_text_layer_made_by_hand_has_no_lock(made: Callable[[Any], Any]) -> None:
+    def body() -> None:
+        path = fresh_dir() / "f"
+        path.write_text("1\n2\n")
+        file = made(path)
+        thread = beside(file.readline)
+        file.readline()
+        thread.join()
+
+    result = explore(body)
+    assert result.verdict is Verdict.UNFINISHED and "could be within each other" in result.reason
+
+
+@pytest.mark.parametrize("below", [lambda file: file.raw.write(b"b"), lambda file: file.raw.readall()])
+def test_what_is_below_a_buffer_is_not_guarded_by_it(below: Callable[[Any], Any]) -> None:
+    def body() -> None:
+        file = open(fresh_dir() / "f", "w+b")
+        file.write(b"a" * 5)
+        thread = beside(lambda: below(file))
+        file.write(b"a" * 9000)
+        thread.join()
+        file.close()
+
+    result = explore(body)
+    assert result.verdict is Verdict.UNFINISHED and "could be within each other" in result.reason
+
+
 def test_around_anything_else_it_is_real() -> None:
     # By number, for the classes themselves would be exchanged in the body's closure.
     kinds = [id(kind) for kind in (io.BufferedReader, io.BufferedWriter, io.TextIOWrapper, io.BufferedRWPair)]

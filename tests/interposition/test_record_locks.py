@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -204,3 +205,19 @@ def test_nobody_waits_for_what_is_free() -> None:
         lock(other, WAIT)
 
     assert explore(body).verdict is Verdict.PROVED
+
+
+def test_a_loop_that_tries_until_it_has_the_lock_is_parked() -> None:
+    def body() -> None:
+        one, other = two()
+
+        def take(fd: int) -> None:
+            while not got(fd):
+                time.sleep(0.1)
+            lock(fd, kind=fcntl.F_UNLCK)
+
+        thread = beside(lambda: take(one))
+        take(other)
+        thread.join()
+
+    assert explore(body, max_executions=100).verdict is Verdict.PROVED
