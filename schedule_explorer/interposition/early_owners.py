@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import deque
 from collections.abc import Iterable
 from types import FunctionType, ModuleType
 from typing import Any
 
-_PACKAGES = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
+from schedule_explorer.runtime.belonging import ours, program
+
+_dictionary: Any = vars(ModuleType)["__dict__"].__get__
 #: by module of the explorer, the containers in its globals; and the ``id`` of each
 _OWN: dict[str, list[Any]] = {}
 _NUMBERS: set[int] = set()
@@ -17,20 +18,17 @@ _NUMBERS: set[int] = set()
 
 def of_program(module: Any) -> bool:
     """Say by the name of a module whether it is the program's: not installed, not the explorer's."""
-    if not isinstance(module, str) or module.partition(".")[0] in sys.stdlib_module_names:
+    if not isinstance(module, str):
         return False
-    if module.partition(".")[0] == "schedule_explorer":
-        return ".targets." in module
     found = sys.modules.get(module)
-    # Something else in its place may run code when it is asked.
-    path = vars(found).get("__file__") if issubclass(type(found), ModuleType) else None
-    return not (isinstance(path, str) and any(part in path for part in _PACKAGES))
+    # Something else may be in its place, which is asked nothing.
+    return program(_dictionary(found) if issubclass(type(found), ModuleType) else {"__name__": module})
 
 
 def explorers() -> Iterable[int]:
     """Return the ``id`` of every container in a global of the explorer's: its real functions stay real."""
     for name in [name for name in sys.modules if name.startswith("schedule_explorer.")]:
-        if name not in _OWN and ".targets." not in name:
+        if name not in _OWN and ours(name):
             # Kept, so that nothing else can have its number.
             _OWN[name] = [
                 value for value in vars(sys.modules[name]).values()
@@ -42,5 +40,4 @@ def explorers() -> Iterable[int]:
 
 def own(function: FunctionType) -> bool:
     """Say whether it is the explorer's, and may stand for another, which it goes on to call."""
-    module = str(function.__globals__.get("__name__"))
-    return module.startswith("schedule_explorer.") and ".targets." not in module
+    return ours(function.__globals__.get("__name__"))
