@@ -161,6 +161,11 @@ def test_in_the_body_and_by_ctrl_c_it_ends_the_exploration() -> None:
         for _ in range(1000):
             pass
 
-    for body in (interrupted, in_a_thread(pressed)):
-        with pytest.raises(KeyboardInterrupt):
-            explore(body)
+    # A process that was started in the background ignores it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for body in (interrupted, in_a_thread(pressed)):
+            with pytest.raises(KeyboardInterrupt):
+                explore(body)
+    finally:
+        signal.signal(signal.SIGINT, before)
