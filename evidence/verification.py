@@ -42,7 +42,7 @@ CAMPAIGNS = (
     Campaign("1 thread of up to 3 calls, one id and key", ("--threads", "1", "--calls", "3", *_ONE)),
     Campaign("2 threads of up to 2 calls, 3 in all, one id and key",
              ("--threads", "2", "--calls", "2", "--total", "3", *_ONE)),
-    # Whole, it would take hours: the first 641 of its 1,652 programs alone had 720,000 executions.
+    # Whole, it would take hours.
     Campaign("2 threads of up to 2 calls, one id and key; 100 executions of a program at most",
              ("--threads", "2", "--calls", "2", "--program-executions", "100", "--keep-going", *_ONE),
              whole=False),

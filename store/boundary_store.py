@@ -325,9 +325,8 @@ class BoundarySnapshotStore:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Shut down and remove everything: nothing could load it any more. Not in a child that was forked."""
-        if not self._layout.inherited:
-            self.shutdown(cleanup=True)
+        """Shut down and remove everything: nothing could load it any more."""
+        self.shutdown(cleanup=True)
 
 
 def _key(request_id: object, token_count: object) -> tuple[str, int] | None:

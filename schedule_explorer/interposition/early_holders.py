@@ -33,6 +33,7 @@ from schedule_explorer.interposition.early_items import (
     rename,
     replace,
     set_for_now,
+    vars_of,
 )
 from schedule_explorer.interposition.early_owners import explorers, of_program, own
 from schedule_explorer.interposition.global_locks import GlobalLock, proxy_of
@@ -52,7 +53,6 @@ _LOCKS = (LockType, RLockType)
 _Cached: Any = functools._lru_cache_wrapper
 _Partial: Any = functools.partial
 _read: Any = type.__getattribute__
-_vars: Any = type.__dict__["__dict__"].__get__
 
 
 class Walk:
@@ -171,7 +171,7 @@ class Walk:
         return way
 
     def _of_program(self, cls: type) -> bool:
-        module = _vars(cls).get("__module__")
+        module = vars_of(cls).get("__module__")
         known = self._modules.get(module)
         if known is None:
             known = self._modules[module] = of_program(module)
@@ -274,12 +274,12 @@ class Walk:
 
     def _partial(self, held: Any, place: str) -> None:
         function, arguments, options = (
-            _vars(_Partial)[name].__get__(held) for name in ("func", "args", "keywords")
+            vars_of(_Partial)[name].__get__(held) for name in ("func", "args", "keywords")
         )
         self.stand_for(options, place)
         stands = self.stand_for(function, f"{place}.func"), self.stand_for(arguments, f"{place}.args")
         if stands != (None, None):
-            more = _vars(_Partial)["__dict__"].__get__(held)
+            more = vars_of(_Partial)["__dict__"].__get__(held)
             self._undo.callback(_Partial.__setstate__, held, (function, arguments, options, more))
             new = tuple(old if stand is None else stand
                         for old, stand in zip((function, arguments), stands, strict=True))
@@ -290,7 +290,7 @@ class Walk:
     def _class(self, cls: Any, place: str) -> None:
         if _read(cls, "__flags__") & (_HEAP | _IMMUTABLE) != _HEAP or not self._of_program(cls):
             return
-        for name, value in list(_vars(cls).items()):
+        for name, value in list(vars_of(cls).items()):
             stand = self.stand_for(value, f"{place}.{name}")
             if stand is not None:
                 put_in_class(cls, name, value, stand, self._undo)
@@ -325,7 +325,7 @@ class Walk:
         if found is None:
             found = self._slots[kind] = []
             for base in _read(kind, "__mro__"):
-                own = _vars(base)
+                own = vars_of(base)
                 found += [
                     value for name, value in own.items()
                     if (type(value) is types.MemberDescriptorType and "__slots__" in own)

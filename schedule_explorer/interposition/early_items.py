@@ -7,6 +7,10 @@ from contextlib import ExitStack
 from types import FunctionType
 from typing import Any
 
+#: read a type's own dictionary and order of bases past its metaclass
+vars_of: Any = type.__dict__["__dict__"].__get__
+_bases_of: Any = type.__dict__["__mro__"].__get__
+
 
 def put_in_class(cls: Any, name: str, value: Any, stand: Any, undo: ExitStack) -> None:
     """Give a class an attribute for as long as `undo` says; what was no method must not become one."""
@@ -17,7 +21,7 @@ def put_in_class(cls: Any, name: str, value: Any, stand: Any, undo: ExitStack) -
 
 def set_for_now(cls: type, name: str, value: Any, undo: ExitStack) -> None:
     """Set an attribute of a class that may only have inherited it, for as long as `undo` says."""
-    own = type.__dict__["__dict__"].__get__(cls)
+    own = vars_of(cls)
     if name in own:
         undo.callback(type.__setattr__, cls, name, own[name])
     else:
@@ -60,8 +64,4 @@ def hashed_in_c(key: Any) -> bool:
 
 
 def _found(kind: type, name: str) -> Any:
-    for base in type.__dict__["__mro__"].__get__(kind):
-        own = type.__dict__["__dict__"].__get__(base)
-        if name in own:
-            return own[name]
-    return None
+    return next((vars_of(base)[name] for base in _bases_of(kind) if name in vars_of(base)), None)

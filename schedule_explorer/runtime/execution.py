@@ -266,7 +266,6 @@ class Execution:
                 f"at {site_text(user_frames(sys._getframe(2)))}"
             ))
         self._waits.nested(thread, operation)
-        self.trace.nested = True
         inner = self._inner
         compound = self.trace.compound.get(thread.event)
         within = len(inner) if inner is not None else len(compound.parts) if compound else 0
@@ -297,7 +296,7 @@ class Execution:
         """Add to a step, which comes after the events `after`, what an operation within it has touched."""
         thread = self.by_tid[event.tid]
         parts = self.trace.compound.setdefault(event.index, Compound(after)).parts
-        if not parts and event.kind != "logging":  # a lock that is taken right before loses nothing
+        if not parts:
             parts.append(Part(event.kind, "", "", event.accesses))
         parts.append(
             Part(operation.kind, str(operation), site, operation.accesses, tuple(thread.regions))

@@ -168,16 +168,11 @@ def repeated(old: object, before: list[Scope], new: object, frames: list[Scope])
 
 
 def in_a_loop(frames: list[Scope]) -> bool:
-    """Say whether code of `frames` is in a loop that can come round with nothing changed.
-
-    It has no iterator, or the iterator itself is what waits (``for item in iter(get, None)``).
-    """
-    for scope in frames:
-        at = scope.frame.f_lasti
-        _, jumps, heads = _loops(scope.frame.f_code)
-        if any(first <= at <= last for first, last in (*jumps, *heads)):
-            return True
-    return False
+    """Say whether code of `frames` is in a loop without an iterator, which alone comes round unchanged."""
+    return any(
+        first <= scope.frame.f_lasti <= last
+        for scope in frames for first, last in _loops(scope.frame.f_code)[1]
+    )  # fmt: skip
 
 
 def _among(scope: Scope, frames: list[Scope]) -> bool:

@@ -97,7 +97,7 @@ class VirtualThread:
 
     def gets_on(self) -> None:
         """Read the clock, say: the thread is not where it was, though nothing that it leads to tells."""
-        if self.poll is not None and self.poll is not ONCE:
+        if self.poll is not None and self.poll is not ONCE:  # of which nothing is compared
             self.poll = PROGRESS
 
     @property

@@ -137,7 +137,7 @@ class Compound:
 
     Arguments:
         after: indices of events that come before the first of them.
-        parts: the operations, but for one that takes a region's lock right before.
+        parts: the operations, first the call that the step is.
     """
 
     after: tuple[int, ...]
@@ -157,8 +157,6 @@ class Trace:
     thread_names: list[str] = field(default_factory=list)
     #: the tids of this execution's threads, by path
     tids: dict[tuple[int, ...], int] = field(default_factory=dict)
-    #: an operation ran within the step of another: what a step touches is then not known beforehand
-    nested: bool = False
     #: by event, those steps that have several operations
     compound: dict[int, Compound] = field(default_factory=dict)
     #: by key, the calls on a file without a lock of its own: from how many system calls on one can be
@@ -174,6 +172,11 @@ class Trace:
     bounded_at: set[str] = field(default_factory=set)
     #: what the program did that goes another way for real, so that a proof would not be one
     unmodelled: set[str] = field(default_factory=set)
+
+    @property
+    def nested(self) -> bool:
+        """An operation ran within the step of another: what a step touches is then not known beforehand."""
+        return bool(self.compound)
 
     @property
     def failed(self) -> bool:

@@ -19,11 +19,13 @@ from schedule_explorer.operations import dependent
 from schedule_explorer.runtime import Compound, Event, Part, Trace
 from schedule_explorer.strategies.happens_before import HappensBefore
 
-#: what lets another operation go on without an access in conflict with it, and what goes on by that
+#: what lets another operation go on without an access in conflict with it. The other way round there is
+#: nothing to look at: what would have to wait within a step is an error, or reads what it waits for.
 _GIVING = frozenset(
     ("condition.notify", "queue.put", "queue.put_nowait", "semaphore.release", "thread.start")
 )
-_TAKING = frozenset(("condition.wake", "queue.get", "queue.get_nowait", "semaphore.acquire", "thread.join"))
+#: takes the lock that the parts after it are below, which loses nothing right before them
+_TAKES = "logging"
 
 
 def torn(trace: Trace) -> set[str]:
@@ -43,7 +45,7 @@ def torn(trace: Trace) -> set[str]:
     order = HappensBefore()
     order.extend(trace)
     for index, compound in trace.compound.items():
-        event, parts = trace.events[index], compound.parts
+        event, parts = trace.events[index], [part for part in compound.parts if part.kind != _TAKES]
         meanwhile = [other for other in trace.events if _may_overlap(order, event, compound, other)]
         linked = dict(_linked(event, parts, meanwhile))
         met = [
@@ -105,12 +107,11 @@ def _may_overlap(order: HappensBefore, event: Event, compound: Compound, other: 
 
 
 def _linked(event: Event, parts: Sequence[Part], others: Sequence[Event]) -> Iterator[tuple[int, Event]]:
-    """Yield (place of a part, event) where one lets the other go on; each part where that is not known."""
+    """Yield (place of a part, event that it lets go on); each part where it is not known which does."""
+    places = [place for place, part in enumerate(parts) if part.kind in _GIVING] or range(len(parts))
     for other in others:
-        for kinds, later, earlier in ((_GIVING, other, event), (_TAKING, event, other)):
-            if earlier.index in later.order or earlier.index in later.enabled_by:
-                places = [place for place, part in enumerate(parts) if part.kind in kinds]
-                yield from ((place, other) for place in places or range(len(parts)))
+        if event.index in other.order or event.index in other.enabled_by:
+            yield from ((place, other) for place in places)
 
 
 def _in_conflict(trace: Trace, part: Part, others: Sequence[Event]) -> Event | None:

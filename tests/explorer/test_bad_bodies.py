@@ -256,3 +256,30 @@ def test_a_thread_that_catches_everything_is_ended_or_named(deep: bool) -> None:
     else:
         assert explore(body).verdict is Verdict.PROVED
     assert sys.gettrace() is tracing
+
+
+def test_who_traces_goes_on_tracing_after_a_thread_was_told_to_end() -> None:
+    def body() -> None:
+        seen.append(sys.gettrace())
+        jobs: queue.Queue[Any] = queue.Queue()
+
+        def work() -> None:
+            while True:
+                try:
+                    jobs.get()
+                except:  # noqa: E722
+                    pass
+
+        threading.Thread(target=work, daemon=True).start()
+
+    def tracer(*_: Any) -> None:
+        return None
+
+    seen: list[Any] = []
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        explore(body)
+    finally:
+        sys.settrace(before)
+    assert len(seen) > 1 and set(seen) == {tracer}

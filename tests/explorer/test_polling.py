@@ -6,7 +6,9 @@ import queue
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -110,3 +112,38 @@ def test_a_trace_function_that_a_thread_sets_does_not_outlive_the_exploration(wh
 
     explore(body)
     assert (sys.gettrace(), sys.getprofile()) == before
+
+
+def test_a_wait_outside_of_loops_keeps_no_frame_alive() -> None:
+    class Held:
+        pass
+
+    def body() -> None:
+        event, references = threading.Event(), []
+
+        def wait() -> None:
+            held = Held()
+            references.append(weakref.ref(held))
+            event.wait(1)
+
+        wait()
+        event.is_set()
+        assert references[0]() is None
+
+    assert explore(body).verdict is Verdict.PROVED
+
+
+@pytest.mark.parametrize("look", [lambda: None, time.monotonic])
+def test_rounds_of_a_loop_in_c_code_are_counted(look: Callable[[], Any]) -> None:
+    """Whatever they look at: else there would be no end of them."""
+
+    def body() -> None:
+        event = threading.Event()
+        thread = threading.Thread(target=event.set)
+        thread.start()
+        any(map(lambda _: time.sleep(1) or look() is event or event.is_set(), repeat(1)))
+        thread.join()
+
+    result = explore(body, max_executions=400)
+    assert result.verdict is Verdict.UNFINISHED and "early expiries were bounded" in result.reason
+    assert result.executions < 400

@@ -125,8 +125,9 @@ def test_a_function_among_parameters_is_interposed(pytester: pytest.Pytester) ->
     run = Run(pytester, """
 import os
 
+@pytest.mark.parametrize("there", [False, True])
 @pytest.mark.parametrize("remove", [os.unlink, [os.unlink]])
-def test_removed(remove, tmp_path):
+def test_removed(remove, there, tmp_path):
     path = tmp_path / "x"
     path.touch()
     call = remove if callable(remove) else remove[0]
@@ -134,9 +135,10 @@ def test_removed(remove, tmp_path):
     thread.start()
     found = path.exists()
     thread.join()
-    assert found
+    assert found is there
 """, "--explore")
-    run.outcomes(failed=2)
+    run.outcomes(failed=4)
+    assert run.text.count("unlink d0/x") >= 4, "it is no step"
 
 
 def test_what_cannot_be_explored_is_left_to_pytest_and_listed(pytester: pytest.Pytester) -> None:
